@@ -1,0 +1,387 @@
+"""Labels for arrays: the one module that knows which generation of ArviZ is installed.
+
+PyMC 5 returns :class:`arviz.InferenceData` (ArviZ 0.x) and PyMC 6 :class:`xarray.DataTree`
+(ArviZ 1.x). Everything else in the package works on plain arrays, on :class:`xarray.Dataset`,
+or asks here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, Union
+
+import numpy as np
+import pymc
+import xarray as xr
+from pymc.backends.arviz import (
+    coords_and_dims_for_inferencedata,
+    find_constants,
+    find_observations,
+)
+
+if TYPE_CHECKING:
+    from arviz import InferenceData
+
+__all__ = [
+    "Fit",
+    "Leading",
+    "assemble",
+    "attributes",
+    "constant_data",
+    "group",
+    "labelled",
+    "mean_standard_error",
+    "observed_data",
+    "read",
+]
+
+Fit: TypeAlias = Union["InferenceData", xr.DataTree, xr.Dataset]
+Leading: TypeAlias = Mapping[str, Sequence[Any] | np.ndarray | None]
+
+SAMPLE_DIMS: Final = ("chain", "draw")
+SAMPLED_GROUPS: Final = ("posterior", "sample_stats", "prior", "prior_predictive")
+GROUP_ORDER: Final = (
+    "posterior",
+    "sample_stats",
+    "log_likelihood",
+    "posterior_predictive",
+    "predictions",
+    "prior",
+    "prior_predictive",
+    "observed_data",
+    "constant_data",
+    "predictions_constant_data",
+)
+
+# PyMC 5 requires ArviZ below 1 and PyMC 6 ArviZ above it: one flag is both.
+_DATATREE: Final = int(pymc.__version__.split(".")[0]) >= 6
+
+
+def labelled(model: pymc.Model, values: Mapping[str, np.ndarray], leading: Leading) -> xr.Dataset:
+    """Name the axes of arrays as ``pm.sample`` names them.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        Gives the dims and coords of its variables. A name that the model does not know is
+        labelled as ArviZ labels variables without dims.
+    values : mapping of str to ndarray
+        Arrays of shape ``(*leading sizes, *variable shape)``.
+    leading : mapping of str to array_like or None
+        Names of the leading dims, in order, with their coordinate values; None numbers them as
+        ArviZ does.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims ``(*leading, *variable dims)`` and the attributes of :func:`attributes`. The variables
+        stand in the order of ``pm.sample``, whatever that of `values`; names that the model does
+        not know come last.
+
+    Raises
+    ------
+    ValueError
+        If the lengths of axes contradict each other or the coords, if an array has another
+        number of axes than its dims, or if a leading dim is a dim of the variable too.
+
+    Examples
+    --------
+    >>> import numpy as np, pymc as pm
+    >>> with pm.Model(coords={"country": ["Kenya", "Peru"]}) as model:
+    ...     theta = pm.Normal("theta", dims="country")
+    >>> draws = {"theta": np.zeros((4, 100, 2))}
+    >>> labelled(model, draws, {"chain": None, "draw": None})["theta"].dims
+    ('chain', 'draw', 'country')
+    """
+    free = sorted(model.free_RVs, key=lambda rv: model.rvs_to_transforms[rv] is not None)
+    names = [variable.name for variable in [*free, *model.deterministics]]
+    order = [name for name in names if name in values] + [n for n in values if n not in names]
+    return _label(model, {name: values[name] for name in order}, leading)
+
+
+def observed_data(
+    model: pymc.Model,
+    values: Mapping[str, np.ndarray] | None = None,
+    datasets: Leading | None = None,
+) -> xr.Dataset:
+    """Label the group ``observed_data`` as ``pm.sample`` does.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        Gives the names and labels, and the data of every variable that is not in `values`.
+    values : mapping of str to ndarray, optional
+        Arrays of shape ``(*dataset sizes, *variable shape)`` in place of the model's own data.
+    datasets : mapping of str to array_like or None, optional
+        Names and coordinate values of the leading dims of `values`; by default there are none.
+
+    Returns
+    -------
+    xarray.Dataset
+        The observed variables in the order of ``pm.sample``. On ArviZ 0.x a scalar gets an axis
+        of length one, as it does there.
+
+    Raises
+    ------
+    ValueError
+        If `values` names a variable that the model does not observe, or as in :func:`labelled`.
+    """
+    own, given = find_observations(model), dict(values or {})
+    if unknown := [name for name in given if name not in own]:
+        raise ValueError(
+            f"values: expected observed variables of the model ({', '.join(own)}), got "
+            f"{', '.join(map(repr, unknown))}. Leave out or rename what is not among them."
+        )
+    return _label(model, own | given, datasets or {}, bare=own.keys() - given.keys())
+
+
+def constant_data(model: pymc.Model) -> xr.Dataset:
+    """Label the group ``constant_data`` as ``pm.sample`` does.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        Model whose ``pm.Data`` are wanted.
+
+    Returns
+    -------
+    xarray.Dataset
+        Empty for a model without ``pm.Data``; :func:`assemble` then leaves the group out.
+    """
+    values = find_constants(model)
+    dataset = _label(model, values, {})
+    scalars = [f"{name}_dim_0" for name, value in values.items() if np.ndim(value) == 0]
+    return dataset.squeeze([dim for dim in scalars if dim in dataset.dims], drop=True)
+
+
+def attributes(
+    extra: Mapping[str, Any] | None = None, sample_dims: Sequence[str] = SAMPLE_DIMS
+) -> dict[str, Any]:
+    """Attributes of a group as the installed PyMC writes them, in this package's name.
+
+    Parameters
+    ----------
+    extra : mapping of str to object, optional
+        Further attributes, such as ``sampling_time``; they win over the standard ones.
+    sample_dims : sequence of str, optional
+        Sample dims of the group, which ArviZ 1.x records.
+
+    Returns
+    -------
+    dict of str to object
+        ``created_at``, the library that made the object and the one that inferred it.
+    """
+    library = sys.modules[__package__]
+    if _DATATREE:
+        from arviz_base import make_attrs
+
+        return make_attrs(extra, inference_library=library, sample_dims=list(sample_dims))
+    from arviz.data.base import make_attrs
+
+    return make_attrs(extra, library=library)
+
+
+def assemble(
+    groups: Mapping[str, xr.Dataset], attrs: Mapping[str, Any] | None = None
+) -> InferenceData | xr.DataTree:
+    """Put groups together into what ``pm.sample`` of the installed PyMC returns.
+
+    Parameters
+    ----------
+    groups : mapping of str to xarray.Dataset
+        Groups by name, in any order; those without variables are left out, as in PyMC. Their own
+        attributes win over all others.
+    attrs : mapping of str to object, optional
+        Attributes of the run (``sampling_time``, ``inference_library_settings``, ...), written
+        where PyMC writes its own: to ``posterior`` and ``sample_stats``, or to ``prior`` and
+        ``prior_predictive``.
+
+    Returns
+    -------
+    arviz.InferenceData or xarray.DataTree
+        On PyMC 5 the first, on PyMC 6 the second.
+    """
+    rank = {name: position for position, name in enumerate(GROUP_ORDER)}
+    complete = {}
+    for name in sorted(groups, key=lambda name: rank.get(name, len(rank))):
+        if groups[name].data_vars:
+            run = attrs if name in SAMPLED_GROUPS else None
+            sample_dims = [dim for dim in SAMPLE_DIMS if dim in groups[name].dims]
+            standard = attributes(run, sample_dims)
+            complete[name] = groups[name].assign_attrs(standard | groups[name].attrs)
+    if _DATATREE:
+        return xr.DataTree.from_dict(complete)
+    from arviz import InferenceData
+
+    return InferenceData(**complete)
+
+
+def group(fit: Fit, name: str = "posterior") -> xr.Dataset:
+    """Get a group of a fit, whatever made it.
+
+    Parameters
+    ----------
+    fit : arviz.InferenceData, xarray.DataTree or xarray.Dataset
+        A Dataset, or a tree without children, is taken for the group itself.
+    name : str, default "posterior"
+        Name of the group.
+
+    Returns
+    -------
+    xarray.Dataset
+        The group.
+
+    Raises
+    ------
+    KeyError
+        If there is no such group.
+    TypeError
+        If `fit` is none of the above.
+    """
+    if isinstance(fit, xr.Dataset):
+        return fit
+    if isinstance(fit, xr.DataTree):
+        if not fit.children and fit.data_vars:
+            return fit.to_dataset()
+        available = list(fit.children)
+    elif callable(getattr(fit, "groups", None)):
+        available = list(fit.groups())
+    else:
+        raise TypeError(
+            "fit: expected an arviz.InferenceData, an xarray.DataTree or an xarray.Dataset, got "
+            f"{type(fit).__module__}.{type(fit).__name__}. Pass what pm.sample returns."
+        )
+    if name not in available:
+        raise KeyError(
+            f"fit: expected a group {name!r}, got the groups {', '.join(available) or 'none'}. "
+            "Pass a fit that holds it."
+        )
+    found = fit[name]
+    return found.to_dataset() if isinstance(found, xr.DataTree) else found
+
+
+def read(path: str | PathLike[str]) -> InferenceData | xr.DataTree:
+    """Read a netCDF file written by ``to_netcdf`` of either generation, all into memory.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File to read, with h5netcdf.
+
+    Returns
+    -------
+    arviz.InferenceData or xarray.DataTree
+        What ``pm.sample`` of the installed PyMC returns, whichever wrote the file.
+    """
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        tree.load()
+    if _DATATREE:
+        return tree
+    from arviz import InferenceData
+
+    groups = {name: child.to_dataset() for name, child in tree.children.items()}
+    return InferenceData(attrs=tree.attrs, **groups)
+
+
+def mean_standard_error(draws: xr.Dataset) -> xr.Dataset:
+    """Monte Carlo standard error of posterior means, as the installed ArviZ estimates it.
+
+    Parameters
+    ----------
+    draws : xarray.Dataset
+        Variables with dims ``(chain, draw, *others)``.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims ``others``. NaN with fewer than four draws a chain.
+    """
+    if _DATATREE:
+        from arviz_stats import mcse
+    else:
+        from arviz import mcse
+    return mcse(draws, method="mean")
+
+
+def _label(
+    model: pymc.Model,
+    values: Mapping[str, np.ndarray],
+    leading: Leading,
+    bare: Collection[str] = (),
+) -> xr.Dataset:
+    """Label `values`; those named in `bare` have no leading dims."""
+    values = {name: np.asarray(value) for name, value in values.items()}
+    model_coords, model_dims = coords_and_dims_for_inferencedata(model)
+    outer = {dim: np.asarray(labels) for dim, labels in leading.items() if labels is not None}
+    dims = {
+        name: _dims(name, value.ndim, model_dims.get(name), () if name in bare else tuple(leading))
+        for name, value in values.items()
+    }
+    used = {dim for names in dims.values() for dim in names}
+    coords = {dim: labels for dim, labels in (model_coords | outer).items() if dim in used}
+    _check_lengths(values, dims, coords)
+    dataset = _convert(values, dims, coords)
+    sample_dims = [dim for dim in SAMPLE_DIMS if dim in leading]
+    dataset.attrs = attributes(None, sample_dims)
+    return dataset
+
+
+def _dims(
+    name: str, ndim: int, own: Sequence[str | None] | None, leading: tuple[str, ...]
+) -> list[str]:
+    """All dims of a variable, those without a name named as the installed ArviZ does."""
+    size = ndim - len(leading)
+    own = [None] * size if own is None else own
+    if len(own) != size:
+        raise ValueError(
+            f"values: expected {name!r} to have the dims ({', '.join([*leading, *map(str, own)])}),"
+            f" got an array with {ndim} axes. Pass one axis per dim, the leading ones first."
+        )
+    unnamed = 0
+    dims = list(leading)
+    for axis, dim in enumerate(own):
+        dims.append(dim if dim is not None else f"{name}_dim_{unnamed if _DATATREE else axis}")
+        unnamed += dim is None
+    if repeated := [dim for dim, count in Counter(dims).items() if count > 1]:
+        raise ValueError(
+            f"leading: expected names that {name!r} does not use for its own dims, got "
+            f"{', '.join(map(repr, repeated))}. Rename the dim that counts draws or datasets."
+        )
+    return dims
+
+
+def _check_lengths(
+    values: Mapping[str, np.ndarray],
+    dims: Mapping[str, Sequence[str]],
+    coords: Mapping[str, Sequence[Any] | np.ndarray],
+) -> None:
+    """Refuse what xarray would pad with NaN in silence."""
+    lengths = {dim: (len(labels), "its coordinate values") for dim, labels in coords.items()}
+    for name, value in values.items():
+        for dim, length in zip(dims[name], value.shape, strict=True):
+            expected, source = lengths.setdefault(dim, (length, repr(name)))
+            if length != expected:
+                raise ValueError(
+                    f"values: expected {name!r} to have length {expected} along dim {dim!r}, the "
+                    f"length of {source}, got {length}. Pass arrays of one length a dim."
+                )
+
+
+def _convert(
+    values: Mapping[str, np.ndarray],
+    dims: Mapping[str, list[str]],
+    coords: Mapping[str, Sequence[Any] | np.ndarray],
+) -> xr.Dataset:
+    """Convert with ArviZ, whose order of variables and default coordinates are PyMC's."""
+    if _DATATREE:
+        from arviz_base import dict_to_dataset
+
+        return dict_to_dataset(
+            values, dims=dims, coords=coords, sample_dims=[], check_conventions=False
+        )
+    from arviz.data.base import dict_to_dataset
+
+    return dict_to_dataset(values, dims=dims, coords=coords, default_dims=[])
