@@ -1,0 +1,79 @@
+"""Compile a graph of one draw into a function of many draws."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytensor.tensor as pt
+from pymc.pytensorf import compile as compile_graph
+from pytensor.compile.mode import Mode
+from pytensor.graph.replace import vectorize_graph
+from pytensor.tensor.variable import TensorVariable
+
+__all__ = ["batched_function"]
+
+MODE = Mode("py", "fast_run").excluding("fusion", "inplace", "BlasOpt")
+"""All rewrites that make a density stable, and no compiler: 10,000 log joints of a linear
+regression take 5 ms, against 1 ms after 6 s of compiling C."""
+
+Batched = Callable[..., list[np.ndarray]]
+
+
+def batched_function(
+    inputs: Sequence[TensorVariable],
+    outputs: Sequence[TensorVariable],
+    *,
+    batch_shapes: Sequence[tuple[int | None, ...]] | None = None,
+    mode: Mode | str = MODE,
+) -> Batched:
+    """Compile graphs for inputs that carry leading batch axes.
+
+    Parameters
+    ----------
+    inputs : sequence of TensorVariable
+        Root variables of the graphs, each for one draw.
+    outputs : sequence of TensorVariable
+        Graphs of one draw.
+    batch_shapes : sequence of tuple, optional
+        Leading axes of each input: None for any length, 1 for one that is broadcast against
+        those of the others. By default every input has one axis of any length.
+    mode : Mode or str, optional
+        PyTensor's compilation mode; by default NumPy's speed without a compiler's wait.
+
+    Returns
+    -------
+    callable
+        Takes one array an input, of shape ``(*batch, *shape)``, and returns a list of one array
+        an output. Where PyTensor cannot batch the graph, it is evaluated draw by draw.
+    """
+    shapes = list(batch_shapes or [(None,)] * len(inputs))
+    wide = [
+        pt.tensor(i.name, shape=(*shape, *i.type.shape), dtype=i.type.dtype)
+        for i, shape in zip(inputs, shapes, strict=True)
+    ]
+    try:
+        graphs = vectorize_graph(outputs, dict(zip(inputs, wide, strict=True)))
+        ndim = max(map(len, shapes), default=0)
+        if any(g.type.ndim != o.type.ndim + ndim for g, o in zip(graphs, outputs, strict=True)):
+            raise NotImplementedError("an output does not depend on any input")
+        return compile_graph(wide, graphs, mode=mode, on_unused_input="ignore")
+    except Exception:  # noqa: BLE001  a broken graph fails below as well
+        return _looped(inputs, outputs, list(map(len, shapes)), mode)
+
+
+def _looped(
+    inputs: Sequence[TensorVariable],
+    outputs: Sequence[TensorVariable],
+    batch_ndims: list[int],
+    mode: Mode | str,
+) -> Batched:
+    one = compile_graph(inputs, outputs, mode=mode, on_unused_input="ignore")
+
+    def every(*arrays: np.ndarray) -> list[np.ndarray]:
+        pairs = list(zip(arrays, batch_ndims, strict=True))
+        batch = np.broadcast_shapes(*(a.shape[:ndim] for a, ndim in pairs))
+        arrays = [np.broadcast_to(a, (*batch, *a.shape[ndim:])) for a, ndim in pairs]
+        results = [one(*(a[index] for a in arrays)) for index in np.ndindex(*batch)]
+        columns = [np.stack(column) for column in zip(*results, strict=True)]
+        return [column.reshape(*batch, *column.shape[1:]) for column in columns]
+
+    return every

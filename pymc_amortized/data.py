@@ -1,0 +1,237 @@
+"""What users pass as data -> arrays with one leading axis of datasets, checked."""
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+import pymc as pm
+import xarray as xr
+from pymc.backends.arviz import coords_and_dims_for_inferencedata
+
+from pymc_amortized.structure import observed_names, observed_values, shapes
+
+__all__ = ["Datasets", "flat", "read_datasets"]
+
+DATASET_DIM = "dataset"
+
+
+class Datasets(NamedTuple):
+    """Values of the observed variables for a number of datasets.
+
+    Parameters
+    ----------
+    values : dict of str to ndarray of shape (datasets, *shape)
+        Observed variables by name, in their own dtypes.
+    dims : dict of str to ndarray or None
+        Dims of the datasets with their coordinate values, empty for a single dataset.
+    sizes : tuple of int
+        Lengths of these dims; their product is the number of datasets.
+    """
+
+    values: dict[str, np.ndarray]
+    dims: dict[str, np.ndarray | None]
+    sizes: tuple[int, ...]
+
+
+class _Spec(NamedTuple):
+    """What an observed variable looks like in the model."""
+
+    name: str
+    shape: tuple[int, ...]
+    dims: tuple[str, ...]
+    dtype: np.dtype
+    coords: dict[str, np.ndarray]
+
+
+def flat(values: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Lay the values of each dataset out in a row.
+
+    Parameters
+    ----------
+    values : mapping of str to ndarray of shape (datasets, *shape)
+        Observed variables.
+
+    Returns
+    -------
+    ndarray of shape (datasets, elements)
+        In double precision.
+    """
+    rows = [np.reshape(value, (len(value), -1)) for value in values.values()]
+    return np.concatenate(rows, axis=1).astype(np.float64)
+
+
+def read_datasets(
+    model: pm.Model, observed: Mapping[str, Any] | xr.Dataset | None = None
+) -> Datasets:
+    """Read what a user passes as `observed`.
+
+    Parameters
+    ----------
+    model : pm.Model
+        Gives the observed variables with their shapes, dims, coords and dtypes.
+    observed : mapping of str to array_like, or xarray.Dataset, optional
+        Values of every observed variable; the model's own by default. A leading axis more than
+        the variable has, or xarray dims that it does not have, are many datasets.
+
+    Returns
+    -------
+    Datasets
+        The values with one leading axis, checked.
+
+    Raises
+    ------
+    TypeError
+        If `observed` is no mapping, or holds values that are no numbers.
+    ValueError
+        If names, shapes, dims, coords or values are not those of the model's variables.
+    """
+    if observed is None:
+        values = observed_values(model)
+        _check_finite(values)
+        return Datasets({name: value[None] for name, value in values.items()}, {}, ())
+    specs = _specs(model)
+    given = _as_mapping(observed, specs)
+    arrays = [_labelled(spec, given[spec.name]) for spec in specs]
+    dims = _dataset_dims(specs, arrays)
+    values = {
+        spec.name: _values(spec, array, dims) for spec, array in zip(specs, arrays, strict=True)
+    }
+    _check_finite(values)
+    coords = {
+        dim: next((np.asarray(a[dim]) for a in arrays if dim in a.coords), None) for dim in dims
+    }
+    return Datasets(values, coords, tuple(dims.values()))
+
+
+def _specs(model: pm.Model) -> list[_Spec]:
+    coords, dims = coords_and_dims_for_inferencedata(model)
+    sizes, own = shapes(model), observed_values(model)
+    specs = []
+    for name in observed_names(model):
+        names = list(dims.get(name) or [None] * len(sizes[name]))
+        named = tuple(dim or f"{name}_dim_{axis}" for axis, dim in enumerate(names))
+        known = {dim: np.asarray(coords[dim]) for dim in named if dim in coords}
+        specs.append(_Spec(name, sizes[name], named, own[name].dtype, known))
+    return specs
+
+
+def _as_mapping(
+    observed: Mapping[str, Any] | xr.Dataset, specs: list[_Spec]
+) -> Mapping[str, Any]:
+    names = [spec.name for spec in specs]
+    if not isinstance(observed, Mapping):
+        raise TypeError(
+            f"observed: expected a mapping from {', '.join(map(repr, names))} to values, or an "
+            f"xarray.Dataset, got {type(observed).__name__}. Write {{{names[0]!r}: values}}."
+        )
+    if unknown := [name for name in observed if name not in names]:
+        raise ValueError(
+            f"observed: expected the model's observed variables {', '.join(map(repr, names))}, "
+            f"got {', '.join(map(repr, unknown))}. Rename or leave out what is not among them."
+        )
+    if missing := [name for name in names if name not in observed]:
+        raise ValueError(
+            f"observed: expected values for {', '.join(map(repr, names))}, got none for "
+            f"{', '.join(map(repr, missing))}. A posterior needs all observed variables."
+        )
+    return observed
+
+
+def _labelled(spec: _Spec, value: Any) -> xr.DataArray:
+    """Name the axes of `value`: those of the variable, and before them those of the datasets."""
+    if isinstance(value, xr.DataArray):
+        array = value
+        absent = [dim for dim in spec.dims if dim not in array.dims]
+        if absent:
+            raise ValueError(
+                f"observed: expected {spec.name!r} to have the dims {spec.dims}, got "
+                f"{tuple(map(str, array.dims))}. Rename its dims to those of the model."
+            )
+    else:
+        array = _from_plain(spec, np.asarray(value))
+    lengths = tuple(array.sizes[dim] for dim in spec.dims)
+    if lengths != spec.shape:
+        raise ValueError(
+            f"observed: expected {spec.name!r} to have shape {spec.shape}, or one leading axis "
+            f"more for many datasets, got {tuple(array.shape)}. The posterior was trained on data "
+            "of the model's shape."
+        )
+    return _aligned(spec, array)
+
+
+def _from_plain(spec: _Spec, value: np.ndarray) -> xr.DataArray:
+    extra = value.ndim - len(spec.shape)
+    if extra not in (0, 1):
+        raise ValueError(
+            f"observed: expected {spec.name!r} to have shape {spec.shape}, or one leading axis "
+            f"more for many datasets, got {value.shape}. For several dims of datasets pass an "
+            "xarray.DataArray."
+        )
+    return xr.DataArray(value, dims=(DATASET_DIM,) * extra + spec.dims)
+
+
+def _aligned(spec: _Spec, array: xr.DataArray) -> xr.DataArray:
+    """Put labelled values into the order of the model's coords."""
+    for dim, labels in spec.coords.items():
+        if dim not in array.coords or np.array_equal(array[dim], labels):
+            continue
+        if set(np.asarray(array[dim]).tolist()) != set(labels.tolist()):
+            raise ValueError(
+                f"observed: expected {spec.name!r} to have the model's labels along {dim!r} "
+                f"({_few(labels)}), got {_few(np.asarray(array[dim]))}. Pass values for the "
+                "model's own labels, or drop the coordinate to match by position."
+            )
+        array = array.sel({dim: labels})
+    return array
+
+
+def _few(labels: np.ndarray) -> str:
+    shown = ", ".join(map(str, labels[:3]))
+    return f"{shown}, ..." if len(labels) > 3 else shown
+
+
+def _dataset_dims(specs: list[_Spec], arrays: list[xr.DataArray]) -> dict[str, int]:
+    every = [
+        {str(dim): array.sizes[dim] for dim in array.dims if dim not in spec.dims}
+        for spec, array in zip(specs, arrays, strict=True)
+    ]
+    for spec, dims in zip(specs[1:], every[1:], strict=True):
+        if dims != every[0]:
+            raise ValueError(
+                f"observed: expected {specs[0].name!r} and {spec.name!r} to have the same dims of "
+                f"datasets, got {every[0] or 'none'} and {dims or 'none'}. Pass as many datasets "
+                "of each."
+            )
+    if 0 in every[0].values():
+        raise ValueError(f"observed: expected at least one dataset, got the dims {every[0]}.")
+    return every[0]
+
+
+def _values(spec: _Spec, array: xr.DataArray, dims: Mapping[str, int]) -> np.ndarray:
+    value = array.transpose(*dims, *spec.dims).to_numpy()
+    value = value.reshape(prod(dims.values()), *spec.shape)
+    if value.dtype.kind not in "biuf":
+        raise TypeError(
+            f"observed: expected {spec.name!r} to hold numbers like the model's {spec.dtype}, got "
+            f"dtype {value.dtype}. Convert the values first."
+        )
+    if spec.dtype.kind in "biu" and value.dtype.kind == "f":
+        fractional = np.isfinite(value) & (value != np.round(value))
+        if fractional.any():
+            raise ValueError(
+                f"observed: expected {spec.name!r} to hold integers ({spec.dtype}), got "
+                f"{value[fractional][0]}. Round the values, or observe a continuous variable."
+            )
+        _check_finite({spec.name: value})
+    return value.astype(spec.dtype)
+
+
+def _check_finite(values: Mapping[str, np.ndarray]) -> None:
+    for name, value in values.items():
+        bad = ~np.isfinite(value)
+        if bad.any():
+            raise ValueError(
+                f"observed: expected finite values of {name!r}, got {int(bad.sum())} that are NaN "
+                "or infinite. Missing values are not supported yet: leave such datasets out."
+            )

@@ -1,0 +1,160 @@
+"""The log density of a model, batched over draws and datasets."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pymc.logprob.basic import transformed_conditional_logp
+from pytensor.tensor.variable import TensorVariable
+
+from pymc_amortized.batching import Batched, batched_function
+from pymc_amortized.graphs import frozen, observed_variables
+from pymc_amortized.parameters import split
+
+__all__ = ["Density", "density", "outside_support"]
+
+Arrays = Mapping[str, np.ndarray]
+
+ELEMENTS = 2**22
+"""Observed values times draws that are worked on at a time: 32 MiB for each array of the graph."""
+
+SUPPORT_DRAWS = (1, 10, 100, 1000)
+"""Prior draws under which observed values are tried, each stage for those not yet possible."""
+
+
+class Density(NamedTuple):
+    """Log densities of a model, with observed values as inputs: one function for all datasets.
+
+    Parameters
+    ----------
+    shapes : dict of str to tuple of int
+        Unconstrained shapes of the free variables, in the order of the vector.
+    observed : list of str
+        Names of the observed variables.
+    joint : callable
+        Values and data to the log joint, Jacobian of the transforms included.
+    """
+
+    shapes: dict[str, tuple[int, ...]]
+    observed: list[str]
+    joint: Batched
+
+    def log_joint(self, vector: np.ndarray, observed: Arrays) -> np.ndarray:
+        """Evaluate the log joint, as ``model.logp()`` has it.
+
+        Parameters
+        ----------
+        vector : ndarray of shape (datasets, draws, size)
+            Unconstrained parameters.
+        observed : mapping of str to ndarray of shape (datasets, *shape)
+            Observed values.
+
+        Returns
+        -------
+        ndarray of shape (datasets, draws)
+            Log density of parameters and data; unconstrained parameters are what it is by.
+        """
+        datasets, draws, size = vector.shape
+        data = [np.expand_dims(observed[name], 1) for name in self.observed]
+        cost = draws * (size + sum(values[0].size for values in data))
+        step = max(1, ELEMENTS // max(cost, 1))
+        pieces = [
+            self.joint(*split(vector[k : k + step], self.shapes), *(d[k : k + step] for d in data))
+            for k in range(0, datasets, step)
+        ]
+        return np.concatenate([joint for (joint,) in pieces])
+
+
+def density(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> Density:
+    """Compile the log joint of a model at its present data and dims.
+
+    Parameters
+    ----------
+    model : pm.Model
+        A model of which every variable has a density.
+    shapes : mapping of str to tuple of int
+        Unconstrained shapes of its free variables.
+    """
+    free = len(model.free_RVs)
+    values, terms = _terms(model, transformed=True)
+    joint = pt.add(*(term.sum() for term in terms))
+    axes = [(None, None)] * free + [(None, 1)] * (len(values) - free)
+    return Density(
+        shapes=dict(shapes),
+        observed=[rv.name for rv in observed_variables(model)],
+        joint=batched_function(values, [joint], batch_shapes=axes),
+    )
+
+
+def _terms(
+    model: pm.Model, *, transformed: bool
+) -> tuple[list[TensorVariable], list[TensorVariable]]:
+    """Inputs for the free and the observed variables, and the log density of each."""
+    variables = [*model.free_RVs, *observed_variables(model)]
+    rvs = frozen(model, variables)
+    kept = {rv: model.rvs_to_transforms[rv] if transformed else None for rv in variables}
+    values = [
+        model.rvs_to_values[v].type(name=v.name) if kept[v] is not None else rv.type(name=v.name)
+        for v, rv in zip(variables, rvs, strict=True)
+    ]
+    terms = transformed_conditional_logp(
+        rvs=rvs,
+        rvs_to_values=dict(zip(rvs, values, strict=True)),
+        rvs_to_transforms=dict(zip(rvs, kept.values(), strict=True)),
+        jacobian=True,
+    )
+    return values, list(terms)
+
+
+def outside_support(model: pm.Model, prior: Arrays, observed: Arrays) -> dict[str, np.ndarray]:
+    """Find observed values that no parameters of the prior make possible.
+
+    Parameters
+    ----------
+    model : pm.Model
+        A model of which every variable has a density.
+    prior : mapping of str to ndarray of shape (n, *shape)
+        Draws of the free variables from their prior; up to 1000 are used.
+    observed : mapping of str to ndarray of shape (datasets, *shape)
+        Observed values.
+
+    Returns
+    -------
+    dict of str to ndarray of bool
+        By observed variable: where its density is zero under every draw that was tried, of shape
+        ``(datasets, *elements)``, without the axes of a multivariate variable.
+    """
+    names = [rv.name for rv in observed_variables(model)]
+    values, terms = _terms(model, transformed=False)
+    free = len(values) - len(names)
+    axes = [(None, None)] * free + [(None, 1)] * len(names)
+    log_likelihood = batched_function(values, terms[free:], batch_shapes=axes)
+    draws = [np.asarray(prior[v.name])[None] for v in values[:free]]
+    data = [np.expand_dims(observed[name], 1) for name in names]
+    return dict(zip(names, _never(log_likelihood, draws, data), strict=True))
+
+
+def _never(
+    log_likelihood: Batched, draws: Sequence[np.ndarray], data: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    impossible: list[np.ndarray] = []
+    left = np.arange(len(data[0]))
+    for number in SUPPORT_DRAWS:
+        some = [draw[:, :number] for draw in draws]
+        with np.errstate(all="ignore"):
+            pieces = log_likelihood(*some, *(d[left] for d in data))
+        now = [np.all(piece == -np.inf, axis=1) for piece in pieces]
+        if not impossible:
+            impossible = now
+        for known, new in zip(impossible, now, strict=True):
+            known[left] = new
+        left = np.flatnonzero(np.any([_any(known) for known in impossible], axis=0))
+        if not left.size:
+            break
+    return impossible
+
+
+def _any(where: np.ndarray) -> np.ndarray:
+    return where.reshape(len(where), -1).any(axis=1)

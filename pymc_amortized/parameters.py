@@ -1,0 +1,191 @@
+"""Free variables of a model <-> one unconstrained vector, with its log-determinant, batched."""
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pymc.pytensorf import replace_vars_in_graphs
+from pytensor.tensor.variable import TensorVariable
+
+from pymc_amortized.batching import Batched, batched_function
+from pymc_amortized.graphs import ancestors_by_value, frozen, observed_variables
+
+__all__ = ["Parameters", "parameters", "split"]
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class Parameters(NamedTuple):
+    """The free variables of a model as one unconstrained vector.
+
+    The transforms are PyMC's own, so what comes back always lies in the support of the prior.
+
+    Parameters
+    ----------
+    names : list of str
+        Free variables, in the order of the vector.
+    shapes : dict of str to tuple of int
+        Unconstrained shape of each.
+    backward, forward, deterministic : callable
+        Compiled functions, see :func:`parameters`.
+    derived : list of str
+        Names of the deterministics.
+    needs : list of str
+        Observed variables that deterministics are made of.
+    """
+
+    names: list[str]
+    shapes: dict[str, tuple[int, ...]]
+    backward: Batched
+    forward: Batched
+    deterministic: Batched
+    derived: list[str]
+    needs: list[str]
+
+    @property
+    def size(self) -> int:
+        """Length of the vector."""
+        return sum(map(prod, self.shapes.values()))
+
+    def constrain(self, vector: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Map vectors to values of the free variables.
+
+        Parameters
+        ----------
+        vector : ndarray of shape (n, size)
+            Unconstrained vectors.
+
+        Returns
+        -------
+        values : dict of str to ndarray of shape (n, *shape)
+            Free variables by name.
+        log_det : ndarray of shape (n,)
+            Log of the absolute determinant of the Jacobian of `values` by `vector`.
+        """
+        *values, log_det = self.backward(*split(vector, self.shapes))
+        return dict(zip(self.names, values, strict=True)), log_det
+
+    def unconstrain(self, values: Arrays) -> tuple[np.ndarray, np.ndarray]:
+        """Map values of the free variables to vectors; the inverse of :meth:`constrain`.
+
+        Parameters
+        ----------
+        values : mapping of str to ndarray of shape (n, *shape)
+            Free variables by name.
+
+        Returns
+        -------
+        vector : ndarray of shape (n, size)
+            Unconstrained vectors; not finite where a value lies outside its support.
+        log_det : ndarray of shape (n,)
+            As from :meth:`constrain`, at the same points.
+        """
+        with np.errstate(all="ignore"):  # what lies outside the support says so by its value
+            *pieces, log_det = self.forward(*(values[name] for name in self.names))
+        flat = [np.reshape(piece, (len(log_det), -1)) for piece in pieces]
+        return np.concatenate(flat, axis=1).astype(np.float64), log_det
+
+    def deterministics(self, values: Arrays, observed: Arrays) -> dict[str, np.ndarray]:
+        """Compute the deterministics from values of the other variables.
+
+        Parameters
+        ----------
+        values, observed : mapping of str to ndarray of shape (n, *shape)
+            Free and observed variables; of the observed those in ``needs``.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n, *shape)
+            Deterministics by name.
+        """
+        if not self.derived:
+            return {}
+        given = [*(values[n] for n in self.names), *(observed[n] for n in self.needs)]
+        return dict(zip(self.derived, self.deterministic(*given), strict=True))
+
+
+def split(vector: np.ndarray, shapes: Mapping[str, tuple[int, ...]]) -> list[np.ndarray]:
+    """Cut the last axis of vectors into variables: (*batch, size) to (*batch, *shape) each."""
+    ends = np.cumsum([prod(shape) for shape in shapes.values()])[:-1]
+    pieces = np.split(vector, ends, axis=-1)
+    return [
+        piece.reshape(*vector.shape[:-1], *shape)
+        for piece, shape in zip(pieces, shapes.values(), strict=True)
+    ]
+
+
+def parameters(model: pm.Model, example: Arrays) -> Parameters:
+    """Compile the maps between a model's free variables and its unconstrained vector.
+
+    Parameters
+    ----------
+    model : pm.Model
+        The model, at its present data and dims.
+    example : mapping of str to ndarray of shape (n, *shape)
+        A few draws of the free variables inside their support; they give the shapes.
+    """
+    free, observed = model.free_RVs, observed_variables(model)
+    rvs = frozen(model, [*free, *observed, *model.deterministics])
+    named, derived = rvs[: len(free) + len(observed)], rvs[len(free) + len(observed) :]
+    values = [v.type(name=v.name) for v in named]
+    used = ancestors_by_value(derived)
+    needs = [rv.name for rv in named[len(free) :] if rv in used]
+    inputs = [*values[: len(free)], *(v for v in values[len(free) :] if v.name in needs)]
+    forward = _forward(model, named[: len(free)])
+    pieces = forward(*(np.asarray(example[rv.name]) for rv in free))[:-1]
+    return Parameters(
+        names=[rv.name for rv in free],
+        shapes={rv.name: p.shape[1:] for rv, p in zip(free, pieces, strict=True)},
+        backward=_backward(model, named[: len(free)]),
+        forward=forward,
+        deterministic=_given(derived, dict(zip(named, values, strict=True)), inputs),
+        derived=[variable.name for variable in model.deterministics],
+        needs=needs,
+    )
+
+
+def _given(
+    outputs: Sequence[TensorVariable],
+    values: Mapping[TensorVariable, TensorVariable],
+    inputs: Sequence[TensorVariable],
+) -> Batched:
+    graphs = replace_vars_in_graphs(list(outputs), dict(values))
+    return batched_function(inputs, graphs)
+
+
+def _forward(model: pm.Model, rvs: Sequence[TensorVariable]) -> Batched:
+    """Constrained -> unconstrained, and the log-determinant of the way back."""
+    inputs = [rv.type(name=rv.name) for rv in rvs]
+    pieces, log_dets = [], []
+    for name, rv, value in zip(model.free_RVs, rvs, inputs, strict=True):
+        transform = model.rvs_to_transforms[name]
+        if transform is None:
+            pieces.append(value)
+        else:
+            pieces.append(transform.forward(value, *rv.owner.inputs))
+            log_dets.append(transform.log_jac_det(pieces[-1], *rv.owner.inputs).sum())
+    total = sum(log_dets, start=_zero(inputs))
+    return _given([*pieces, total], dict(zip(rvs, inputs, strict=True)), inputs)
+
+
+def _backward(model: pm.Model, rvs: Sequence[TensorVariable]) -> Batched:
+    """Unconstrained -> constrained, and the log-determinant."""
+    inputs, constrained, log_dets = [], [], []
+    for name, rv in zip(model.free_RVs, rvs, strict=True):
+        transform, value = model.rvs_to_transforms[name], model.rvs_to_values[name].type()
+        inputs.append(value)
+        if transform is None:
+            constrained.append(value)
+        else:
+            constrained.append(transform.backward(value, *rv.owner.inputs))
+            log_dets.append(transform.log_jac_det(value, *rv.owner.inputs).sum())
+    total = sum(log_dets, start=_zero(inputs))
+    return _given([*constrained, total], dict(zip(rvs, constrained, strict=True)), inputs)
+
+
+def _zero(inputs: Sequence[TensorVariable]) -> TensorVariable:
+    # made from an input, so that it gets the batch's axis where no variable has a transform
+    return pt.zeros_like(inputs[0], dtype="float64").sum()
