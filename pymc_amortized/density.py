@@ -67,7 +67,9 @@ class Density(NamedTuple):
         return np.concatenate([joint for (joint,) in pieces])
 
 
-def density(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> Density:
+def density(
+    model: pm.Model, shapes: Mapping[str, tuple[int, ...]], *, likelihood: bool = True
+) -> Density:
     """Compile the log joint of a model at its present data and dims.
 
     Parameters
@@ -76,23 +78,24 @@ def density(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> Density:
         A model of which every variable has a density.
     shapes : mapping of str to tuple of int
         Unconstrained shapes of its free variables.
+    likelihood : bool, default True
+        False for the log prior alone, of a model whose observed variables have no density.
     """
-    free = len(model.free_RVs)
-    values, terms = _terms(model, transformed=True)
+    free, observed = len(model.free_RVs), observed_variables(model) if likelihood else []
+    values, terms = _terms(model, [*model.free_RVs, *observed], transformed=True)
     joint = pt.add(*(term.sum() for term in terms))
     axes = [(None, None)] * free + [(None, 1)] * (len(values) - free)
     return Density(
         shapes=dict(shapes),
-        observed=[rv.name for rv in observed_variables(model)],
+        observed=[rv.name for rv in observed],
         joint=batched_function(values, [joint], batch_shapes=axes),
     )
 
 
 def _terms(
-    model: pm.Model, *, transformed: bool
+    model: pm.Model, variables: Sequence[TensorVariable], *, transformed: bool
 ) -> tuple[list[TensorVariable], list[TensorVariable]]:
-    """Inputs for the free and the observed variables, and the log density of each."""
-    variables = [*model.free_RVs, *observed_variables(model)]
+    """Inputs for random variables, and the log density of each."""
     rvs = frozen(model, variables)
     kept = {rv: model.rvs_to_transforms[rv] if transformed else None for rv in variables}
     values = [
@@ -127,9 +130,11 @@ def outside_support(model: pm.Model, prior: Arrays, observed: Arrays) -> dict[st
         ``(datasets, *elements)``, without the axes of a multivariate variable.
     """
     names = [rv.name for rv in observed_variables(model)]
-    values, terms = _terms(model, transformed=False)
+    values, terms = _terms(
+        model, [*model.free_RVs, *observed_variables(model)], transformed=False
+    )
     free = len(values) - len(names)
-    axes = [(None, None)] * free + [(None, 1)] * len(names)
+    axes = [(1, None)] * free + [(None, 1)] * len(names)
     log_likelihood = batched_function(values, terms[free:], batch_shapes=axes)
     draws = [np.asarray(prior[v.name])[None] for v in values[:free]]
     data = [np.expand_dims(observed[name], 1) for name in names]

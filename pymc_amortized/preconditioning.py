@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 __all__ = ["Preconditioner", "Standardization", "fit_preconditioner", "fit_standardization"]
 
@@ -125,8 +126,8 @@ class Preconditioner(NamedTuple):
         """
         standardized = self.parameters.forward(vector)
         centred = standardized - self._prediction(features)
-        remainder = np.linalg.solve(self.cholesky, centred[..., None])[..., 0]
-        return remainder, self._log_det(standardized)
+        whitening = solve_triangular(self.cholesky, np.eye(len(self.cholesky)), lower=True)
+        return centred @ whitening.T, self._log_det(standardized)
 
     def restore(
         self, remainder: np.ndarray, features: np.ndarray

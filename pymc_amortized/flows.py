@@ -1,0 +1,116 @@
+"""Factories of conditional flows: a context vector -> a TFP distribution of the parameters.
+
+A factory takes sizes only and returns a function ``(size, features, rng) -> flow``, which training
+calls once the model is known. A flow maps a context tensor of shape (datasets, features) to a
+distribution with that batch shape and event shape (size,), and has ``trainable_variables``.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from pymc_amortized.coupling import Coupling
+from pymc_amortized.layers import Residual
+
+__all__ = ["spline_coupling"]
+
+tfb, tfd = tfp.bijectors, tfp.distributions
+
+STEEPEST = 5.0
+"""Bound of the log scales, which keeps data unlike any in training from overflowing."""
+
+
+def spline_coupling(
+    *, couplings: int = 4, width: int = 64, bins: int = 8
+) -> Callable[[int, int, np.random.Generator], "SplineCouplingFlow"]:
+    """Conditional location and scale around coupling layers of rational-quadratic splines.
+
+    Parameters
+    ----------
+    couplings : int, default 4
+        Coupling layers. Each transforms half of the parameters given the other half and the
+        context; a single parameter is transformed given the context alone.
+    width : int, default 64
+        Length of the hidden vectors.
+    bins : int, default 8
+        Bins of each spline.
+
+    Returns
+    -------
+    callable
+        For the argument `flow` of :func:`pymc_amortized.fit`.
+
+    References
+    ----------
+    Durkan, Bekasov, Murray and Papamakarios (2019), Neural spline flows, NeurIPS.
+    """
+    return partial(SplineCouplingFlow, couplings=couplings, width=width, bins=bins)
+
+
+class SplineCouplingFlow:
+    """What :func:`spline_coupling` builds.
+
+    Parameters
+    ----------
+    size, features : int
+        Number of parameters, length of the context.
+    rng : numpy.random.Generator
+        Of the initial weights.
+    couplings, width, bins : int
+        As in :func:`spline_coupling`.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        features: int,
+        rng: np.random.Generator,
+        *,
+        couplings: int,
+        width: int,
+        bins: int,
+    ) -> None:
+        self.size, self.raw = size, 3 * bins - 1
+        self.affine = Residual(features, width, 2 * size, 1, rng, zero=True)
+        self.orders = [_order(size, k) for k in range(couplings)]
+        self.kept = [size // 2 if k % 2 == 0 else size - max(1, size // 2) for k in range(couplings)]
+        self.conditioners = [
+            Residual(kept + features, width, (size - kept) * self.raw, 1, rng, zero=True)
+            for kept in self.kept
+        ]
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """All weights."""
+        parts = [self.affine, *self.conditioners]
+        return [variable for part in parts for variable in part.trainable_variables]
+
+    def __call__(self, context: tf.Tensor) -> tfd.Distribution:
+        """Condition on contexts of shape (datasets, features)."""
+        shift, log_scale = tf.split(self.affine(context), 2, axis=-1)
+        log_scale = STEEPEST * tf.tanh(log_scale / STEEPEST)
+        bijectors = [tfb.Shift(shift), tfb.Scale(log_scale=log_scale)]
+        for order, kept, conditioner in zip(
+            self.orders, self.kept, self.conditioners, strict=True
+        ):
+            coupling = self._coupling(context, kept, conditioner)
+            bijectors += [tfb.Invert(tfb.Permute(order)), coupling, tfb.Permute(order)]
+        base = tfd.MultivariateNormalDiag(tf.zeros([self.size]))
+        return tfd.TransformedDistribution(base, tfb.Chain(bijectors))
+
+    def _coupling(self, context: tf.Tensor, kept: int, conditioner: Residual) -> Coupling:
+        def condition(first: tf.Tensor) -> tf.Tensor:
+            raw = conditioner(tf.concat([first, context], -1))
+            return tf.reshape(raw, (*first.shape[:-1], self.size - kept, self.raw))
+
+        return Coupling(kept, condition)
+
+
+def _order(size: int, coupling: int) -> np.ndarray:
+    """Order of the parameters for a coupling: a random one, and its halves swapped at the next."""
+    order = np.random.default_rng(coupling // 2).permutation(size)
+    return order if coupling % 2 == 0 else np.roll(order, size - size // 2)

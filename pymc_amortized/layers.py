@@ -1,0 +1,68 @@
+"""Layers that summaries and flows are made of."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+__all__ = ["Residual", "dense"]
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        "KERAS_BACKEND: expected 'tensorflow', on which TensorFlow Probability's flows run, got "
+        f"{keras.backend.backend()!r}. Unset it, or train in a process of its own."
+    )
+
+
+def dense(
+    inputs: int, outputs: int, rng: np.random.Generator, *, zero: bool = False
+) -> keras.layers.Dense:
+    """Make a dense layer whose weights follow from `rng`; all zero with `zero`."""
+    glorot = keras.initializers.GlorotUniform(seed=int(rng.integers(2**31)))
+    layer = keras.layers.Dense(outputs, kernel_initializer="zeros" if zero else glorot)
+    layer.build((None, inputs))
+    return layer
+
+
+class Residual:
+    """A residual multilayer perceptron, activated before each dense layer (He et al. 2016).
+
+    Parameters
+    ----------
+    inputs, width, outputs : int
+        Lengths of what comes in, of the hidden vectors and of what goes out.
+    blocks : int
+        Residual blocks of two dense layers.
+    rng : numpy.random.Generator
+        Of the initial weights.
+    zero : bool, default False
+        Start by returning zeros.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        width: int,
+        outputs: int,
+        blocks: int,
+        rng: np.random.Generator,
+        *,
+        zero: bool = False,
+    ) -> None:
+        self.first = dense(inputs, width, rng)
+        self.blocks = [
+            (dense(width, width, rng), dense(width, width, rng, zero=True)) for _ in range(blocks)
+        ]
+        self.last = dense(width, outputs, rng, zero=zero)
+
+    @property
+    def trainable_variables(self) -> list[keras.Variable]:
+        """All weights."""
+        layers = [self.first, *(layer for block in self.blocks for layer in block), self.last]
+        return [variable for layer in layers for variable in layer.trainable_variables]
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """Map (*batch, inputs) to (*batch, outputs)."""
+        hidden = self.first(x)
+        for inner, outer in self.blocks:
+            hidden += outer(tf.nn.silu(inner(tf.nn.silu(hidden))))
+        return self.last(tf.nn.silu(hidden))

@@ -1,0 +1,119 @@
+"""What users pass as points in parameter space -> rows, each with its dataset."""
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+import pymc as pm
+import xarray as xr
+
+from pymc_amortized.data import Datasets
+from pymc_amortized.inference_data import group, labelled
+from pymc_amortized.structure import shapes
+
+__all__ = ["Points", "read_points"]
+
+PLAIN_DIMS = {0: (), 1: ("draw",), 2: ("chain", "draw")}
+"""Dims of the points that come as plain arrays, by their number of leading axes."""
+
+
+class Points(NamedTuple):
+    """Points to evaluate a density at.
+
+    Parameters
+    ----------
+    values : dict of str to ndarray of shape (n, *shape)
+        Free variables by name.
+    dataset : ndarray of int of shape (n,)
+        Number of the dataset of each.
+    template : xarray.DataArray
+        Has the dims and coords that the n points are laid out over.
+    """
+
+    values: dict[str, np.ndarray]
+    dataset: np.ndarray
+    template: xr.DataArray
+
+    def labelled(self, density: np.ndarray) -> xr.DataArray:
+        """Lay results of shape (n,) out over the dims of the points."""
+        return self.template.copy(data=density.reshape(self.template.shape)).rename("log_prob")
+
+
+def read_points(
+    model: pm.Model, names: list[str], parameters: Any, datasets: Datasets
+) -> Points:
+    """Read points in parameter space, and combine them with datasets.
+
+    Parameters
+    ----------
+    model : pm.Model
+        Gives the shapes, dims and coords of the variables.
+    names : list of str
+        The free variables.
+    parameters : mapping of str to array_like, xarray.Dataset or a fit with a posterior
+        Their values.
+    datasets : Datasets
+        The datasets.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If names, shapes or coords are not those of the model's variables.
+    """
+    given = parameters if isinstance(parameters, Mapping) else group(parameters, "posterior")
+    if wrong := set(names) - set(given):
+        raise ValueError(
+            f"parameters: expected values of {', '.join(map(repr, names))}, got none for "
+            f"{', '.join(map(repr, sorted(wrong)))}. A density is that of all free variables."
+        )
+    sizes = shapes(model)
+    arrays = {name: _labelled(model, name, given[name], sizes[name]) for name in names}
+    number = _numbers(datasets)
+    aligned = xr.align(*arrays.values(), number, join="exact")
+    *wide, number = xr.broadcast(*aligned, exclude=_own_dims(model, arrays, sizes))
+    outer = number.dims
+    values = {}
+    for name, array in zip(names, wide, strict=True):
+        own = [dim for dim in array.dims if dim not in outer]
+        stacked = array.transpose(*outer, *own).to_numpy()
+        values[name] = stacked.reshape(number.size, *sizes[name])
+    return Points(values, number.to_numpy().ravel(), number)
+
+
+def _numbers(datasets: Datasets) -> xr.DataArray:
+    """The number of each dataset, over the datasets' dims."""
+    coords = {dim: labels for dim, labels in datasets.dims.items() if labels is not None}
+    index = np.arange(prod(datasets.sizes)).reshape(datasets.sizes)
+    return xr.DataArray(index, dims=tuple(datasets.dims), coords=coords)
+
+
+def _labelled(model: pm.Model, name: str, value: Any, shape: tuple[int, ...]) -> xr.DataArray:
+    if isinstance(value, xr.DataArray):
+        return value
+    array = np.asarray(value)
+    extra = array.ndim - len(shape)
+    if extra not in PLAIN_DIMS or array.shape[extra:] != shape:
+        raise ValueError(
+            f"parameters: expected {name!r} to have shape {shape} behind at most two axes of "
+            f"points, got {array.shape}."
+        )
+    leading = dict.fromkeys(PLAIN_DIMS[extra])
+    return labelled(model, {name: array}, leading)[name]
+
+
+def _own_dims(
+    model: pm.Model, arrays: Mapping[str, xr.DataArray], sizes: Mapping[str, tuple[int, ...]]
+) -> set[str]:
+    """Dims that belong to the variables, not to the points."""
+    own = set()
+    for name, array in arrays.items():
+        example = labelled(model, {name: np.zeros((1, *sizes[name]))}, {"draw": None})[name]
+        dims = example.dims[1:]
+        if not set(dims) <= set(array.dims):
+            raise ValueError(
+                f"parameters: expected {name!r} to have the dims {dims}, got {array.dims}. Rename "
+                "its dims to those of the model."
+            )
+        own |= set(dims)
+    return own

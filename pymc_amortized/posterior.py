@@ -1,0 +1,341 @@
+"""The amortized posterior of a model: what training leaves behind, and what users call."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pymc as pm
+import xarray as xr
+
+from pymc_amortized.data import Datasets, flat, read_datasets
+from pymc_amortized.density import Density, density, outside_support
+from pymc_amortized.forward import forward_sampler
+from pymc_amortized.inference_data import assemble, constant_data, labelled, observed_data
+from pymc_amortized.parameters import Parameters
+from pymc_amortized.points import Points, read_points
+from pymc_amortized.preconditioning import Preconditioner
+from pymc_amortized.progress import progress_bar
+from pymc_amortized.structure import constant_data as constant_values
+from pymc_amortized.structure import (
+    deterministic_names,
+    has_likelihood,
+    observed_names,
+    sorted_names,
+)
+
+if TYPE_CHECKING:
+    from arviz import InferenceData
+
+    from pymc_amortized.networks import Network
+
+__all__ = ["AmortizedPosterior"]
+
+CHUNK = 2**19
+"""Draws between two steps of the progress bar: a few hundred MB with dozens of parameters."""
+
+HISTORY = ("simulations", "loss", "held_out_loss", "learning_rate", "seconds")
+"""What is kept of each round of training."""
+
+
+class AmortizedPosterior:
+    """The posterior of a model for any dataset, trained once.
+
+    Made by :func:`pymc_amortized.fit` or :func:`pymc_amortized.load`.
+
+    Parameters
+    ----------
+    model : pm.Model
+        The model, which is not changed.
+    parameters : Parameters
+        Its free variables as one vector.
+    preconditioner : Preconditioner
+        The linear part of the posterior.
+    network : Network
+        The rest of it, trained.
+    settings : dict
+        What is known of the training run.
+    """
+
+    def __init__(
+        self,
+        model: pm.Model,
+        parameters: Parameters,
+        preconditioner: Preconditioner,
+        network: "Network",
+        settings: Mapping[str, Any],
+    ) -> None:
+        self.model = model
+        self.settings = dict(settings)
+        self._parameters, self._preconditioner = parameters, preconditioner
+        self._network = network
+        self._constants = constant_values(model)
+
+    def __repr__(self) -> str:
+        """Name what is inferred from what."""
+        free, observed = self._parameters.names, observed_names(self.model)
+        return f"AmortizedPosterior({', '.join(free)} | {', '.join(observed)})"
+
+    @property
+    def history(self) -> xr.Dataset:
+        """The training run: ``simulations``, ``loss`` and more, each of dims ``(round,)``."""
+        rounds = np.reshape(self.settings["rounds"], (-1, len(HISTORY)))
+        columns = {name: ("round", rounds[:, k]) for k, name in enumerate(HISTORY)}
+        return xr.Dataset(columns).assign(simulations=("round", rounds[:, 0].astype(int)))
+
+    def sample(
+        self,
+        observed: Mapping[str, Any] | xr.Dataset | None = None,
+        *,
+        draws: int = 1000,
+        chains: int = 4,
+        var_names: Sequence[str] | None = None,
+        random_seed: Any = None,
+        progressbar: bool = True,
+    ) -> "InferenceData | xr.DataTree":
+        """Draw from the posterior of one dataset, or of many at once.
+
+        Parameters
+        ----------
+        observed : mapping of str to array_like, or xarray.Dataset, optional
+            Values of all observed variables; by default the model's own. One leading axis more
+            than a variable has (the dim ``dataset``), or xarray dims that it does not have, are
+            many datasets.
+        draws : int, default 1000
+            Draws in each chain, at least 1.
+        chains : int, default 4
+            Chains that the draws are split over, at least 1. All draws are independent; chains
+            are for ArviZ's sake.
+        var_names : sequence of str, optional
+            Free variables and deterministics to return; by default all.
+        random_seed : int, sequence of int or numpy.random.Generator, optional
+            The same seed gives the same draws.
+        progressbar : bool, default True
+            Show the progress.
+
+        Returns
+        -------
+        arviz.InferenceData or xarray.DataTree
+            What ``pm.sample`` of the installed PyMC returns, with the dims of the datasets behind
+            ``(chain, draw)``. Where the model has a likelihood, ``sample_stats`` holds ``lp``, its
+            log joint, ``log_q``, the amortized posterior's log density, both of the unconstrained
+            parameters, as ``pm.sample`` has ``lp``, and ``log_weight``, their difference; else
+            ``log_q`` alone.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `observed` does not fit the model's observed variables, or lies outside the support
+            of their distributions, or another argument is out of range.
+
+        Examples
+        --------
+        >>> idata = amortized.sample(draws=500, random_seed=2)  # doctest: +SKIP
+        """
+        started = time.perf_counter()
+        names = self._output_names(var_names)
+        _check_count("draws", draws)
+        _check_count("chains", chains)
+        datasets = self._read(observed)
+        rng = np.random.default_rng(random_seed)
+        total = draws * chains * len(flat(datasets.values))
+        with progress_bar("Sampling", total, disable=not progressbar) as advance:
+            values, stats = self._draw(datasets.values, draws * chains, names, rng, advance)
+        shape = (chains, draws, *datasets.sizes)
+        leading = {"chain": None, "draw": None, **datasets.dims}
+        groups = {
+            "posterior": labelled(self.model, _unstack(values, shape), leading),
+            "sample_stats": labelled(self.model, _unstack(stats, shape), leading),
+            "observed_data": self._observed_data(datasets),
+            "constant_data": constant_data(self.model),
+        }
+        return assemble(groups, self._attributes(time.perf_counter() - started))
+
+    def log_prob(
+        self,
+        parameters: Mapping[str, Any] | xr.Dataset,
+        observed: Mapping[str, Any] | xr.Dataset | None = None,
+    ) -> xr.DataArray:
+        """Log density of the amortized posterior, in the model's own, constrained parameters.
+
+        Parameters
+        ----------
+        parameters : mapping of str to array_like, or xarray.Dataset
+            Values of all free variables. Leading axes that a variable does not have are points:
+            one is called ``draw``, two ``(chain, draw)``; xarray dims keep their names.
+        observed : mapping of str to array_like, or xarray.Dataset, optional
+            As in :meth:`sample`. A dim of datasets that `parameters` have too is matched, any
+            other is combined with all points.
+
+        Returns
+        -------
+        xarray.DataArray
+            With the dims of the points and of the datasets; -inf outside the support. The density
+            is by the variables' values; of a simplex and the like by all but the last component,
+            as PyMC's own densities are.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If names, shapes or coords are not those of the model's variables.
+        """
+        datasets = self._read(observed)
+        points = read_points(self.model, self._parameters.names, parameters, datasets)
+        return points.labelled(self._log_density(points, datasets))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write everything to one safetensors file, which holds numbers and no code.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write; an existing one is replaced.
+
+        Raises
+        ------
+        NotImplementedError
+            If `summary` or `flow` did not come from this package's factories.
+        """
+        from pymc_amortized.storage import write
+
+        parts = (self._preconditioner, self._network, self.settings, self._parameters.shapes)
+        write(path, self.model, *parts)
+
+    @cached_property
+    def _density(self) -> Density | None:
+        """The model's log joint, None where it has no likelihood."""
+        if not has_likelihood(self.model):
+            return None
+        return density(self.model, self._parameters.shapes)
+
+    @cached_property
+    def _prior(self) -> dict[str, np.ndarray]:
+        """A thousand draws that data are checked against."""
+        return forward_sampler(self.model, sort=sorted_names(self.model)).draw(1000, 0)
+
+    def _read(self, observed: Mapping[str, Any] | xr.Dataset | None) -> Datasets:
+        self._check_constants()
+        datasets = read_datasets(self.model, observed)
+        if self._density is not None:
+            _check_support(outside_support(self.model, self._prior, datasets.values), datasets)
+        return datasets
+
+    def _check_constants(self) -> None:
+        now = constant_values(self.model)
+        for name, trained in self._constants.items():
+            if not np.array_equal(now[name], trained):
+                raise ValueError(
+                    f"model: expected the data {name!r} that the posterior was trained on, got "
+                    "others. Set them back with pm.set_data, or train again with pma.fit: only "
+                    "observed values may differ from dataset to dataset."
+                )
+
+    def _output_names(self, var_names: Sequence[str] | None) -> list[str]:
+        every = [*self._parameters.names, *deterministic_names(self.model)]
+        wanted = [var_names] if isinstance(var_names, str) else var_names
+        if unknown := [name for name in wanted or () if name not in every]:
+            raise ValueError(
+                f"var_names: expected some of {', '.join(map(repr, every))}, got "
+                f"{', '.join(map(repr, unknown))}."
+            )
+        return every if wanted is None else list(wanted)
+
+    def _draw(
+        self,
+        observed: Mapping[str, np.ndarray],
+        draws: int,
+        names: Sequence[str],
+        rng: np.random.Generator,
+        advance: Callable[..., None],
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Draws and their statistics, each of shape (datasets, draws, ...)."""
+        datasets = len(flat(observed))
+        step = max(1, CHUNK // draws)
+        pieces = []
+        for start in range(0, datasets, step):
+            part = {name: value[start : start + step] for name, value in observed.items()}
+            pieces.append(self._draw_part(part, draws, names, rng))
+            advance(draws * min(step, datasets - start))
+        return tuple(
+            {name: np.concatenate([piece[k][name] for piece in pieces]) for name in pieces[0][k]}
+            for k in (0, 1)
+        )
+
+    def _draw_part(
+        self,
+        observed: Mapping[str, np.ndarray],
+        draws: int,
+        names: Sequence[str],
+        rng: np.random.Generator,
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        features = self._preconditioner.features(flat(observed))
+        remainder, log_q = self._network.sample(features, draws, rng)
+        vector, log_det = self._preconditioner.restore(remainder, features[:, None])
+        stats = {"log_q": log_q - log_det}
+        if self._density is not None:
+            lp = self._density.log_joint(vector, observed)
+            stats = {"lp": lp, **stats, "log_weight": lp - stats["log_q"]}
+        return self._values(vector, observed, names), stats
+
+    def _values(
+        self, vector: np.ndarray, observed: Mapping[str, np.ndarray], names: Sequence[str]
+    ) -> dict[str, np.ndarray]:
+        datasets, draws, size = vector.shape
+        values, _ = self._parameters.constrain(vector.reshape(-1, size))
+        if set(names) & set(self._parameters.derived):
+            needed = {n: np.repeat(observed[n], draws, axis=0) for n in self._parameters.needs}
+            values |= self._parameters.deterministics(values, needed)
+        return {n: values[n].reshape(datasets, draws, *values[n].shape[1:]) for n in names}
+
+    def _log_density(self, points: Points, datasets: Datasets) -> np.ndarray:
+        """Log density of each point under its dataset, one after the other."""
+        features = self._preconditioner.features(flat(datasets.values))[points.dataset]
+        vector, log_jacobian = self._parameters.unconstrain(points.values)
+        inside = np.isfinite(vector).all(axis=1)
+        safe = np.where(inside[:, None], vector, 0.0)
+        remainder, log_det = self._preconditioner.remainder(safe, features)
+        log_q = self._network.log_prob(remainder[:, None], features)[:, 0]
+        return np.where(inside, log_q - log_det - log_jacobian, -np.inf)
+
+    def _observed_data(self, datasets: Datasets) -> xr.Dataset:
+        if not datasets.dims:
+            values = {name: value[0] for name, value in datasets.values.items()}
+            return observed_data(self.model, values, {})
+        values = {n: v.reshape(*datasets.sizes, *v.shape[1:]) for n, v in datasets.values.items()}
+        return observed_data(self.model, values, datasets.dims)
+
+    def _attributes(self, seconds: float) -> dict[str, Any]:
+        return {
+            "sampling_time": seconds,
+            "inference_library_settings": json.dumps(self.settings),
+        }
+
+
+def _check_count(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name}: expected an integer of at least 1, got {value!r}.")
+
+
+def _check_support(outside: Mapping[str, np.ndarray], datasets: Datasets) -> None:
+    for name, where in outside.items():
+        if where.any():
+            numbers = np.flatnonzero(where.reshape(len(where), -1).any(axis=1))
+            which = f" in the datasets {', '.join(map(str, numbers[:10]))}" if datasets.dims else ""
+            first = datasets.values[name][numbers[0]]
+            example = first[where[numbers[0]]].ravel()[0]
+            raise ValueError(
+                f"observed: expected values of {name!r} inside the support of its distribution, "
+                f"got {int(where.sum())} outside it{which}, such as {example}: no parameters of "
+                "the prior make them possible. Correct the data or widen the prior."
+            )
+
+
+def _unstack(arrays: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Cut (datasets, draws, ...) into (chain, draw, *datasets, ...)."""
+    return {
+        name: np.moveaxis(array, 1, 0).reshape(*shape, *array.shape[2:])
+        for name, array in arrays.items()
+    }

@@ -1,0 +1,236 @@
+"""Simulations of a model: what users see of them, and what networks are trained on."""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pymc as pm
+
+from pymc_amortized.data import flat
+from pymc_amortized.forward import ForwardSampler, forward_sampler
+from pymc_amortized.inference_data import assemble, constant_data, labelled, observed_data
+from pymc_amortized.parameters import Parameters
+from pymc_amortized.progress import progress_bar
+from pymc_amortized.structure import (
+    check_model,
+    deterministic_names,
+    free_names,
+    observed_names,
+    sorted_names,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from arviz import InferenceData
+
+__all__ = ["Simulations", "Simulator", "ahead", "simulate"]
+
+CHUNK = 10_000
+"""Draws made at once where they can be made at once."""
+
+LOOPED_CHUNK = 100
+"""Draws between two steps of the progress bar where they are made one by one."""
+
+LARGEST_LOSS = 0.5
+"""Part of the simulations that may come out NaN or infinite."""
+
+
+class Simulations(NamedTuple):
+    """Pairs of parameters and data.
+
+    Parameters
+    ----------
+    vector : ndarray of shape (n, size)
+        Unconstrained parameters.
+    data : ndarray of shape (n, elements)
+        Observed variables in a row.
+    """
+
+    vector: np.ndarray
+    data: np.ndarray
+
+    def __len__(self) -> int:
+        """Number of pairs."""
+        return len(self.vector)
+
+    def take(self, index: np.ndarray) -> "Simulations":
+        """Select pairs."""
+        return Simulations(self.vector[index], self.data[index])
+
+
+class Simulator:
+    """Draws pairs of parameters and data that are finite, and counts the others.
+
+    Parameters
+    ----------
+    sampler : ForwardSampler
+        Of the model.
+    parameters : Parameters
+        Of the same model.
+    observed : list of str
+        Names of the observed variables.
+    """
+
+    def __init__(
+        self, sampler: ForwardSampler, parameters: Parameters, observed: list[str]
+    ) -> None:
+        self.sampler, self.parameters, self.observed = sampler, parameters, observed
+        self.drawn = self.dropped = 0
+
+    def draw(
+        self, number: int, seed: int, advance: Callable[..., None] = lambda _: None
+    ) -> Simulations:
+        """Draw exactly so many pairs."""
+        seeds = np.random.SeedSequence(seed)
+        pieces: list[Simulations] = []
+        while (missing := number - sum(map(len, pieces))) > 0:
+            draws = _in_chunks(self.sampler, missing, seeds.spawn(1)[0], advance)
+            pieces.append(self.keep_finite(draws))
+        return Simulations(*map(np.concatenate, zip(*pieces, strict=True)))
+
+    def keep_finite(self, draws: Mapping[str, np.ndarray]) -> Simulations:
+        """Turn draws of the model's variables into pairs, without those that are not finite.
+
+        Raises
+        ------
+        ValueError
+            If more than half of all draws so far are NaN or infinite.
+        """
+        vector, _ = self.parameters.unconstrain(draws)
+        data = flat({name: draws[name] for name in self.observed})
+        good = np.isfinite(vector).all(axis=1) & np.isfinite(data).all(axis=1)
+        self.drawn += len(good)
+        self.dropped += int((~good).sum())
+        if self.dropped > LARGEST_LOSS * self.drawn:
+            raise ValueError(
+                f"simulations: expected finite values, got NaN or infinity in {self.dropped} of "
+                f"{self.drawn} ({self._culprits(draws, vector)}). Look at pma.simulate(model), "
+                "and choose priors under which the model can be simulated."
+            )
+        return Simulations(vector[good], data[good])
+
+    def warn_of_dropped(self) -> None:
+        """Warn if simulations were dropped."""
+        if self.dropped:
+            warnings.warn(
+                f"{self.dropped} of {self.drawn} simulations came out NaN or infinite and were "
+                "dropped: the posterior is that of a prior without them. Look at "
+                "pma.simulate(model).",
+                stacklevel=4,
+            )
+
+    def _culprits(self, draws: Mapping[str, np.ndarray], vector: np.ndarray) -> str:
+        names = [*self.parameters.names, *self.observed]
+        bad = [name for name in names if not np.isfinite(draws[name]).all()]
+        if bad or np.isfinite(vector).all():
+            return "in " + ", ".join(map(repr, bad))
+        return "outside the support of the transforms"
+
+
+def simulate(
+    model: pm.Model | None = None,
+    *,
+    draws: int = 1000,
+    random_seed: Any = None,
+    progressbar: bool = True,
+) -> "InferenceData | xr.DataTree":
+    """Draw parameters and data from a model, in one batch where its graph allows.
+
+    Parameters
+    ----------
+    model : pm.Model, optional
+        By default the model of the context.
+    draws : int, default 1000
+        Number of draws, at least 1.
+    random_seed : int, sequence of int or numpy.random.Generator, optional
+        The same seed gives the same draws.
+    progressbar : bool, default True
+        Show the progress.
+
+    Returns
+    -------
+    arviz.InferenceData or xarray.DataTree
+        What ``pm.sample_prior_predictive`` returns: groups ``prior`` (free variables and
+        deterministics) and ``prior_predictive`` (observed variables), with dims ``(chain, draw,
+        *variable dims)`` and one chain, ``observed_data`` and ``constant_data``.
+
+    Raises
+    ------
+    ValueError, NotImplementedError
+        If the model cannot be simulated as its density says, see :func:`pymc_amortized.fit`.
+
+    Examples
+    --------
+    >>> import pymc as pm, pymc_amortized as pma
+    >>> with pm.Model():
+    ...     rate = pm.Gamma("rate", 2, 1)
+    ...     _ = pm.Poisson("y", rate, observed=[3, 1, 2])
+    ...     prior = pma.simulate(draws=500, random_seed=1, progressbar=False)
+    >>> prior.prior_predictive["y"].shape
+    (1, 500, 3)
+    """
+    model = pm.modelcontext(model)
+    check_model(model)
+    if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
+        raise ValueError(f"draws: expected an integer of at least 1, got {draws!r}.")
+    sampler = forward_sampler(model, sort=sorted_names(model))
+    seed = np.random.SeedSequence(int(np.random.default_rng(random_seed).integers(2**63)))
+    with progress_bar("Simulating", draws, disable=not progressbar) as advance:
+        values = _in_chunks(sampler, draws, seed, advance)
+    groups = {
+        "prior": [*free_names(model), *deterministic_names(model)],
+        "prior_predictive": observed_names(model),
+    }
+    sampled = {
+        group: labelled(model, {n: values[n][None] for n in names}, {"chain": None, "draw": None})
+        for group, names in groups.items()
+    }
+    return assemble(
+        sampled | {"observed_data": observed_data(model), "constant_data": constant_data(model)}
+    )
+
+
+def _in_chunks(
+    sampler: ForwardSampler,
+    draws: int,
+    seed: np.random.SeedSequence,
+    advance: Callable[..., None],
+) -> dict[str, np.ndarray]:
+    size = CHUNK if sampler.vectorized else LOOPED_CHUNK
+    pieces = []
+    for start in range(0, draws, size):
+        number = min(size, draws - start)
+        pieces.append(sampler.draw(number, int(seed.spawn(1)[0].generate_state(1)[0])))
+        advance(number)
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+@contextmanager
+def ahead(make: Callable[[int], Any], seed: int) -> Iterator[Callable[[], Any]]:
+    """Make the next item in a thread while the present one is used.
+
+    Parameters
+    ----------
+    make : callable
+        Takes a seed, returns an item.
+    seed : int
+        Of the seeds of all items.
+
+    Yields
+    ------
+    callable
+        Returns the next item.
+    """
+    seeds = iter(np.random.default_rng(seed).integers(2**31, size=2**16).tolist())
+    with ThreadPoolExecutor(1) as pool:
+        waiting = [pool.submit(make, next(seeds))]
+
+        def following() -> Any:
+            waiting.append(pool.submit(make, next(seeds)))
+            return waiting.pop(0).result()
+
+        yield following
+        waiting[0].cancel()

@@ -1,0 +1,290 @@
+"""Amortized posteriors in safetensors files: numbers and their names, never code."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pymc as pm
+
+from pymc_amortized.data import flat
+from pymc_amortized.density import Density, density
+from pymc_amortized.forward import forward_sampler
+from pymc_amortized.parameters import Parameters, parameters, split
+from pymc_amortized.posterior import AmortizedPosterior
+from pymc_amortized.preconditioning import Preconditioner
+from pymc_amortized.structure import (
+    check_model,
+    constant_data,
+    free_names,
+    has_likelihood,
+    observed_names,
+    shapes,
+    sorted_names,
+)
+
+if TYPE_CHECKING:
+    from pymc_amortized.networks import Network
+
+__all__ = ["load", "write"]
+
+FORMAT = "pymc_amortized"
+FORMAT_VERSION = 1
+
+PROBES = 5
+"""Prior draws at which a file keeps the model's log density."""
+
+TOLERANCE = 1e-6
+"""Relative difference of log densities that releases of PyMC are allowed."""
+
+Arrays = dict[str, np.ndarray]
+
+
+def write(
+    path: str | PathLike[str],
+    model: pm.Model,
+    preconditioner: Preconditioner,
+    network: "Network",
+    settings: Mapping[str, Any],
+    shape_of: Mapping[str, tuple[int, ...]],
+) -> None:
+    """Write an amortized posterior, see :meth:`AmortizedPosterior.save`.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File to write.
+    model : pm.Model
+        What the posterior was trained on.
+    preconditioner : Preconditioner
+        Its linear part.
+    network : Network
+        Its networks.
+    settings : mapping
+        What is known of the training run.
+    shape_of : mapping of str to tuple of int
+        Unconstrained shapes of the free variables.
+    """
+    from safetensors.numpy import save_file
+
+    from pymc_amortized import flows, summaries
+
+    header = {
+        "version": FORMAT_VERSION,
+        "model": _description(model),
+        "summary": _recipe(summaries, "summary", network.factories["summary"]),
+        "flow": _recipe(flows, "flow", network.factories["flow"]),
+        "settings": dict(settings),
+    }
+    arrays = {
+        **_prefixed("preconditioner", preconditioner.arrays()),
+        **_prefixed("weights", network.weights()),
+        **_prefixed("constants", constant_data(model)),
+        **_prefixed("probes", _probes(model, shape_of)),
+    }
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    text = json.dumps(header)
+    metadata = {FORMAT: text, "sha256": _checksum(arrays, text)}
+    temporary = Path(f"{path}.part")
+    save_file(arrays, temporary, metadata=metadata)
+    temporary.replace(path)
+
+
+def load(path: str | PathLike[str], model: pm.Model | None = None) -> AmortizedPosterior:
+    """Read an amortized posterior that :meth:`AmortizedPosterior.save` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file. It holds no code, so that one from anywhere is safe to load.
+    model : pm.Model, optional
+        The model that the posterior was trained on, by default that of the context. It is checked:
+        by names, shapes and data, and by its log density at points that the file holds. What a
+        simulator without a density does inside cannot be checked.
+
+    Returns
+    -------
+    AmortizedPosterior
+        As it was when saved; the same seed gives the same draws.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is truncated, altered or of another kind, or the model another one.
+
+    Examples
+    --------
+    >>> amortized = pma.load("growth.safetensors", model)  # doctest: +SKIP
+    """
+    from pymc_amortized import flows, summaries
+    from pymc_amortized.networks import Network
+
+    model = pm.modelcontext(model)
+    header, arrays = _read(path)
+    check_model(model)
+    _check_description(header["model"], _description(model))
+    _check_constants(_part("constants", arrays), constant_data(model))
+    example = forward_sampler(model, sort=sorted_names(model)).draw(2, 0)
+    of_model = parameters(model, example)
+    _check_probes(model, of_model, _part("probes", arrays))
+    preconditioner = Preconditioner.from_arrays(_part("preconditioner", arrays))
+    elements, size = preconditioner.slopes.shape
+    network = Network(
+        _build(summaries, header["summary"]), _build(flows, header["flow"]), elements, size, 0
+    )
+    network.assign(_part("weights", arrays))
+    return AmortizedPosterior(model, of_model, preconditioner, network, header["settings"])
+
+
+def _read(path: str | PathLike[str]) -> tuple[dict[str, Any], Arrays]:
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"path: expected a file, got {str(path)!r}, where there is none.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(
+            f"path: expected a file of AmortizedPosterior.save, got {str(path)!r}, which is "
+            f"truncated or of another kind ({error}). Save it again."
+        ) from error
+    text = metadata.get(FORMAT)
+    if text is None:
+        raise ValueError(
+            f"path: expected a file of AmortizedPosterior.save, got {str(path)!r}, a safetensors "
+            "file that something else wrote."
+        )
+    if metadata.get("sha256") != _checksum(arrays, text):
+        raise ValueError(
+            f"path: expected {str(path)!r} as AmortizedPosterior.save wrote it, got one that was "
+            "altered since: its checksum differs. Save it again."
+        )
+    header = json.loads(text)
+    if header["version"] > FORMAT_VERSION:
+        raise ValueError(
+            f"path: expected a file of format {FORMAT_VERSION} or before, got {header['version']}. "
+            "Install a later pymc_amortized."
+        )
+    return header, arrays
+
+
+def _checksum(arrays: Arrays, text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _prefixed(prefix: str, arrays: Mapping[str, np.ndarray]) -> Arrays:
+    return {f"{prefix}/{name}": np.asarray(array) for name, array in arrays.items()}
+
+
+def _part(prefix: str, arrays: Arrays) -> Arrays:
+    start = f"{prefix}/"
+    return {n.removeprefix(start): array for n, array in arrays.items() if n.startswith(start)}
+
+
+def _recipe(module: ModuleType, argument: str, built: Any) -> dict[str, Any]:
+    """Name the factory of `module` that made a network, and with what options."""
+    for name in module.__all__:
+        if getattr(built, "func", None) is getattr(module, name)().func:
+            return {"factory": name, "options": built.keywords}
+    raise NotImplementedError(
+        f"{argument}: expected one of {module.__name__}'s factories, got {built!r}. A saved file "
+        "holds no code, so only these can be loaded again."
+    )
+
+
+def _build(module: ModuleType, recipe: Mapping[str, Any]) -> Any:
+    if recipe["factory"] not in module.__all__:
+        raise ValueError(
+            f"path: expected a factory of {module.__name__} ({', '.join(module.__all__)}), got "
+            f"{recipe['factory']!r}. Install the pymc_amortized that saved the file."
+        )
+    return getattr(module, recipe["factory"])(**recipe["options"])
+
+
+def _description(model: pm.Model) -> dict[str, Any]:
+    """Names, shapes and transforms of a model's variables, as JSON has them."""
+    sizes = shapes(model)
+    return {
+        "free variables": {n: list(sizes[n]) for n in free_names(model)},
+        "observed variables": {n: list(sizes[n]) for n in observed_names(model)},
+        "transforms": {
+            rv.name: type(transform).__name__ if transform is not None else None
+            for rv, transform in ((rv, model.rvs_to_transforms[rv]) for rv in model.free_RVs)
+        },
+    }
+
+
+def _check_description(saved: Mapping[str, Any], present: Mapping[str, Any]) -> None:
+    for what, expected in saved.items():
+        got = present[what]
+        if list(expected.items()) != list(got.items()):
+            raise ValueError(
+                f"model: expected the {what} {expected}, which the file was trained on, got {got}. "
+                "Load it with the model of then, or train again with pma.fit."
+            )
+
+
+def _check_constants(saved: Arrays, present: Arrays) -> None:
+    for name in saved.keys() | present.keys():
+        if not np.array_equal(saved.get(name), present.get(name)):
+            raise ValueError(
+                f"model: expected the data {name!r} that the file was trained on, got others. Set "
+                "them with pm.set_data, or train again with pma.fit."
+            )
+
+
+def _probe_density(
+    model: pm.Model, shape_of: Mapping[str, tuple[int, ...]]
+) -> Density | None:
+    """The log joint, or the log prior of a model without likelihood."""
+    try:
+        return density(model, shape_of, likelihood=has_likelihood(model))
+    except NotImplementedError:  # not even the prior has a density
+        return None
+
+
+def _probes(model: pm.Model, shape_of: Mapping[str, tuple[int, ...]]) -> Arrays:
+    """Points, and the model's log density there."""
+    of_points = _probe_density(model, shape_of)
+    if of_points is None:
+        return {}
+    draws = forward_sampler(model, sort=sorted_names(model)).draw(PROBES, 0)
+    vector, _ = parameters(model, draws).unconstrain(draws)
+    data = {name: draws[name] for name in observed_names(model)}
+    log_density = of_points.log_joint(vector[:, None], data)[:, 0]
+    return {"vector": vector, "data": flat(data), "log_density": log_density}
+
+
+def _check_probes(model: pm.Model, of_model: Parameters, probes: Arrays) -> None:
+    if not probes:
+        return
+    observed = _unflatten(model, probes["data"])
+    of_points = density(model, of_model.shapes, likelihood=has_likelihood(model))
+    now = of_points.log_joint(probes["vector"][:, None], observed)[:, 0]
+    if not np.allclose(now, probes["log_density"], rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
+        raise ValueError(
+            "model: expected the prior and likelihood that the file was trained on, got a model "
+            f"whose log density is {now[0]:.6g} where it was {probes['log_density'][0]:.6g}. Load "
+            "it with the model of then, or train again with pma.fit."
+        )
+
+
+def _unflatten(model: pm.Model, rows: np.ndarray) -> Arrays:
+    """Invert :func:`pymc_amortized.data.flat` for the observed variables of a model."""
+    observed = {rv.name: rv for rv in model.observed_RVs}
+    sizes = {name: shapes(model)[name] for name in observed_names(model)}
+    pieces = split(rows, sizes)
+    return {n: p.astype(observed[n].dtype) for n, p in zip(sizes, pieces, strict=True)}

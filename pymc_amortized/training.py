@@ -1,0 +1,255 @@
+"""Fit a network to simulations: the compiled loop of optimizer steps, the schedule, stopping."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pymc_amortized.networks import Network
+
+__all__ = ["History", "Round", "Schedule", "train"]
+
+LEARNING_RATE = 1e-3
+"""Of Adam while it is constant."""
+
+CLIP = 5.0
+"""Bound of the gradient's norm."""
+
+WARM_UP = 200
+"""Steps over which the learning rate rises at first."""
+
+PATIENCE = 6
+"""Rounds without gain after which the learning rate falls."""
+
+GAIN = 0.01
+"""Nats of held-out loss that count as a gain."""
+
+COOLING = 0.5
+"""Length of the falling part of the schedule, relative to the constant part."""
+
+SHORTEST_COOLING = 6
+"""Rounds of the falling part at least."""
+
+TIME_TO_COOL = 2 / 3
+"""Part of `max_seconds` after which the learning rate falls at the latest."""
+
+RETRIES = 3
+"""Rounds that may end without a finite loss."""
+
+Batches = Callable[[], tuple[np.ndarray, np.ndarray]]
+
+
+class Round(NamedTuple):
+    """What one round of training came to.
+
+    Parameters
+    ----------
+    simulations : int
+        Simulations seen so far, with repetitions.
+    loss, held_out_loss : float
+        Mean negative log density of the round's and of the held-out simulations, in nats, up to a
+        constant of the parameters' scales.
+    learning_rate : float
+        At the end of the round.
+    seconds : float
+        Since training began, compilation included.
+    """
+
+    simulations: int
+    loss: float
+    held_out_loss: float
+    learning_rate: float
+    seconds: float
+
+
+class History(NamedTuple):
+    """A training run.
+
+    Parameters
+    ----------
+    rounds : list of Round
+        In order.
+    converged : bool
+        False if `max_seconds` cut it off before the held-out loss stopped improving.
+    """
+
+    rounds: list[Round]
+    converged: bool
+
+
+class Schedule:
+    """The learning rate: constant until the held-out loss stops improving, then down to zero.
+
+    The constant part needs no length in advance, and the falling part gains what a cosine
+    schedule of that length would (Hägele et al. 2024, NeurIPS, "Scaling laws and compute-optimal
+    training beyond fixed training durations").
+
+    Parameters
+    ----------
+    max_seconds : float, optional
+        Time for all of training.
+    """
+
+    def __init__(self, max_seconds: float | None = None) -> None:
+        self.max_seconds = max_seconds
+        self.losses: list[float] = []
+        self.factor = 1.0
+        self.plateau = False
+        self._cooling: tuple[int, int] | None = None
+
+    def update(self, held_out_loss: float, seconds: float) -> None:
+        """Take note of a round's held-out loss, and of the time since training began."""
+        self.losses.append(held_out_loss)
+        if self._cooling is None:
+            self._end_of_constant_part(seconds)
+
+    def rates(self, steps: int) -> np.ndarray | None:
+        """Learning rates of the next round's steps, or None when training is over."""
+        done = len(self.losses)
+        if self._cooling is None:
+            rise = np.minimum(1.0, (done * steps + np.arange(1, steps + 1)) / WARM_UP)
+            return (LEARNING_RATE * self.factor * rise).astype(np.float32)
+        start, length = self._cooling
+        if done >= start + length:
+            return None
+        part = (done - start + np.arange(steps) / steps) / length
+        return (LEARNING_RATE * self.factor * (1 - part)).astype(np.float32)
+
+    def slow_down(self) -> None:
+        """Halve all rates."""
+        self.factor /= 2
+
+    def _end_of_constant_part(self, seconds: float) -> None:
+        done = len(self.losses)
+        length = max(SHORTEST_COOLING, round(COOLING * done))
+        if self._stalled():
+            self.plateau, self._cooling = True, (done, length)
+        if self.max_seconds is not None and seconds > TIME_TO_COOL * self.max_seconds:
+            possible = int((self.max_seconds - seconds) / (seconds / done))
+            self._cooling = (done, max(1, min(length, possible)))
+
+    def _stalled(self) -> bool:
+        if len(self.losses) <= PATIENCE:
+            return False
+        recent, before = self.losses[-PATIENCE:], self.losses[:-PATIENCE]
+        return min(recent) > min(before) - GAIN
+
+
+def train(
+    network: Network,
+    batches: Batches,
+    held_out: tuple[np.ndarray, np.ndarray],
+    *,
+    steps: int,
+    batch: int,
+    max_seconds: float | None = None,
+    advance: Callable[..., None],
+) -> History:
+    """Train a network until its held-out loss stops improving.
+
+    Parameters
+    ----------
+    network : Network
+        Its weights are set to the best that were found.
+    batches : callable
+        Returns the simulations of a round: parameters (steps * batch, size) and data (steps *
+        batch, elements), both float32.
+    held_out : tuple of ndarray
+        Simulations of the same kind, never trained on.
+    steps, batch : int
+        Optimizer steps in a round, simulations in a step.
+    max_seconds : float, optional
+        Ends training after this time, within a round.
+    advance : callable
+        Reports progress: ``advance(steps, loss=...)``.
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss is not finite again and again.
+    """
+    start = time.perf_counter()
+    run_round, evaluate = _compiled(network, steps, batch), _evaluation(network, held_out)
+    schedule, rounds = Schedule(max_seconds), []
+    best = (evaluate(), network.weights())
+    failures = 0
+    for loss, rates in _rounds(schedule, run_round, batches, steps):
+        held_out_loss = evaluate() if np.isfinite(loss) else np.inf
+        if not np.isfinite(held_out_loss):
+            failures += 1
+            _recover(network, best[1], schedule, failures)
+            continue
+        if held_out_loss < best[0]:
+            best = (held_out_loss, network.weights())
+        seconds = time.perf_counter() - start
+        seen = (len(rounds) + 1 + failures) * steps * batch
+        rounds.append(Round(seen, loss, held_out_loss, float(rates[-1]), seconds))
+        schedule.update(held_out_loss, seconds)
+        advance(steps, loss=held_out_loss)
+        if max_seconds is not None and seconds > max_seconds:
+            break
+    network.assign(best[1])
+    return History(rounds, schedule.plateau)
+
+
+def _rounds(
+    schedule: Schedule, run_round: Callable[..., Any], batches: Batches, steps: int
+) -> Iterator[tuple[float, np.ndarray]]:
+    while (rates := schedule.rates(steps)) is not None:
+        yield float(run_round(*batches(), rates)), rates
+
+
+def _recover(
+    network: Network, best: dict[str, np.ndarray], schedule: Schedule, failures: int
+) -> None:
+    if failures > RETRIES:
+        raise FloatingPointError(
+            f"training: expected a finite loss, got NaN or infinity in {failures} rounds although "
+            "the learning rate was lowered. Look for extreme values in pma.simulate(model), and "
+            "choose priors that exclude them."
+        )
+    network.assign(best)
+    schedule.slow_down()
+
+
+def _compiled(network: Network, steps: int, batch: int) -> Callable[..., tf.Tensor]:
+    """Compile a round of optimizer steps into one call."""
+    variables = network.trainable_variables
+    tensors = [variable.value for variable in variables]
+    optimizer = keras.optimizers.Adam(LEARNING_RATE, global_clipnorm=CLIP)
+    optimizer.build(variables)
+
+    def step(
+        k: tf.Tensor, total: tf.Tensor, data: tuple[tf.Tensor, ...], rates: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        parameters, features = (tf.slice(d, [k * batch, 0], [batch, d.shape[1]]) for d in data)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(network.loss(parameters, features))
+        optimizer.learning_rate.assign(rates[k])
+        optimizer.apply_gradients(zip(tape.gradient(loss, tensors), variables, strict=True))
+        return k + 1, total + loss
+
+    @tf.function(jit_compile=True, autograph=False)
+    def run_round(parameters: tf.Tensor, features: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
+        _, total = tf.while_loop(
+            lambda k, _: k < steps,
+            lambda k, total: step(k, total, (parameters, features), rates),
+            (tf.constant(0), tf.constant(0.0)),
+        )
+        return total / steps
+
+    return run_round
+
+
+def _evaluation(network: Network, held_out: tuple[np.ndarray, np.ndarray]) -> Callable[[], float]:
+    """Compile the mean held-out loss."""
+    tensors = [tf.constant(part) for part in held_out]
+
+    @tf.function(jit_compile=True, autograph=False)
+    def mean_loss() -> tf.Tensor:
+        return tf.reduce_mean(network.loss(*tensors))
+
+    return lambda: float(mean_loss())
