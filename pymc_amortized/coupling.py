@@ -2,15 +2,13 @@
 
 from collections.abc import Callable
 
-import tensorflow as tf
-import tensorflow_probability as tfp
-
+from pymc_amortized.backend import tf, tfb
 from pymc_amortized.spline import Spline
 
 __all__ = ["Coupling"]
 
 
-class Coupling(tfp.bijectors.Bijector):
+class Coupling(tfb.Bijector):
     """Transform the last parameters by splines that depend on the first.
 
     TFP's ``RealNVP`` asks its conditioner anew for the value and for the log-determinant, which

@@ -10,15 +10,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-import tensorflow_probability as tfp
 
+from pymc_amortized.backend import tf, tfb, tfd
 from pymc_amortized.coupling import Coupling
 from pymc_amortized.layers import Residual
 
 __all__ = ["spline_coupling"]
-
-tfb, tfd = tfp.bijectors, tfp.distributions
 
 STEEPEST = 5.0
 """Bound of the log scales, which keeps data unlike any in training from overflowing."""

@@ -1,16 +1,10 @@
 """Layers that summaries and flows are made of."""
 
-import keras
 import numpy as np
-import tensorflow as tf
+
+from pymc_amortized.backend import keras, tf
 
 __all__ = ["Residual", "dense"]
-
-if keras.backend.backend() != "tensorflow":
-    raise ImportError(
-        "KERAS_BACKEND: expected 'tensorflow', on which TensorFlow Probability's flows run, got "
-        f"{keras.backend.backend()!r}. Unset it, or train in a process of its own."
-    )
 
 
 def dense(
@@ -31,7 +25,7 @@ class Residual:
     inputs, width, outputs : int
         Lengths of what comes in, of the hidden vectors and of what goes out.
     blocks : int
-        Residual blocks of two dense layers.
+        Residual blocks, of one dense layer each.
     rng : numpy.random.Generator
         Of the initial weights.
     zero : bool, default False
@@ -49,20 +43,18 @@ class Residual:
         zero: bool = False,
     ) -> None:
         self.first = dense(inputs, width, rng)
-        self.blocks = [
-            (dense(width, width, rng), dense(width, width, rng, zero=True)) for _ in range(blocks)
-        ]
+        self.blocks = [dense(width, width, rng, zero=True) for _ in range(blocks)]
         self.last = dense(width, outputs, rng, zero=zero)
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:
         """All weights."""
-        layers = [self.first, *(layer for block in self.blocks for layer in block), self.last]
+        layers = [self.first, *self.blocks, self.last]
         return [variable for layer in layers for variable in layer.trainable_variables]
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         """Map (*batch, inputs) to (*batch, outputs)."""
         hidden = self.first(x)
-        for inner, outer in self.blocks:
-            hidden += outer(tf.nn.silu(inner(tf.nn.silu(hidden))))
+        for block in self.blocks:
+            hidden += block(tf.nn.silu(hidden))
         return self.last(tf.nn.silu(hidden))

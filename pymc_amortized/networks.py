@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import tensorflow as tf
+
+from pymc_amortized.backend import tf
 
 __all__ = ["ConditionalFlow", "Network", "Summary"]
 

@@ -1,7 +1,8 @@
 """Rational-quadratic splines, value and log-determinant from one evaluation."""
 
 import numpy as np
-import tensorflow as tf
+
+from pymc_amortized.backend import tf
 
 __all__ = ["Spline"]
 

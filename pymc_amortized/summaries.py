@@ -16,7 +16,7 @@ __all__ = ["residual_mlp"]
 
 
 def residual_mlp(
-    *, width: int = 128, blocks: int = 2, features: int = 32
+    *, width: int = 128, blocks: int = 3, features: int = 32
 ) -> Callable[[int, np.random.Generator], Residual]:
     """Summarize data of a fixed layout by a residual multilayer perceptron.
 
@@ -24,8 +24,8 @@ def residual_mlp(
     ----------
     width : int, default 128
         Length of the hidden vectors.
-    blocks : int, default 2
-        Residual blocks of two dense layers each.
+    blocks : int, default 3
+        Residual blocks of one dense layer each.
     features : int, default 32
         Length of the summary. Twice the number of parameters or more is safe.
 

@@ -4,10 +4,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
-import tensorflow as tf
 
+from pymc_amortized.backend import keras, tf
 from pymc_amortized.networks import Network
 
 __all__ = ["History", "Round", "Schedule", "train"]

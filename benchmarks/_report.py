@@ -1,0 +1,51 @@
+"""What all benchmarks share: figures against their bars, printed and written as a table."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+RESULTS = Path(__file__).parent / "results"
+
+
+class Figure(NamedTuple):
+    """A measured number, and the bar it is held against."""
+
+    what: str
+    value: float
+    bar: str
+    reached: bool
+
+
+def at_most(what: str, value: float, bar: float) -> Figure:
+    return Figure(what, value, f"at most {bar:g}", bool(value <= bar))
+
+
+def at_least(what: str, value: float, bar: float) -> Figure:
+    return Figure(what, value, f"at least {bar:g}", bool(value >= bar))
+
+
+def within(what: str, value: float, low: float, high: float) -> Figure:
+    return Figure(what, value, f"{low:g} to {high:g}", bool(low <= value <= high))
+
+
+def report(name: str, figures: list[Figure]) -> None:
+    """Print the figures, and write them to ``results/<name>-pymc<major>.md``."""
+    packages = ("pymc", "pytensor", "arviz", "tensorflow", "tensorflow-probability", "numpy")
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    lines = [
+        f"`python benchmarks/{name}.py`: Python {platform.python_version()}, {versions}, "
+        f"{os.cpu_count()} cores",
+        "",
+        "| figure | measured | bar | reached |",
+        "|---|---|---|---|",
+        *(
+            f"| {f.what} | {f.value:.4g} | {f.bar} | {'yes' if f.reached else '**no**'} |"
+            for f in figures
+        ),
+    ]
+    text = "\n".join(lines) + "\n"
+    print(text)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}-pymc{version('pymc').split('.')[0]}.md").write_text(text)
