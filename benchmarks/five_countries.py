@@ -12,7 +12,7 @@ from _report import at_most, report, within
 import pymc_amortized as pma
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
-from gapminder import FIVE, growth, life_expectancy  # noqa: E402
+from gapminder import FIVE, growth, life_expectancy
 
 LONG = {"draws": 10_000, "tune": 2000, "chains": 4, "random_seed": 1, "progressbar": False}
 

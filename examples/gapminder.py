@@ -3,6 +3,7 @@
 Run with ``make demo``, or ``python examples/gapminder.py [folder for the results]``.
 """
 
+import logging
 import sys
 import time
 from pathlib import Path
@@ -40,7 +41,7 @@ def growth(y: xr.DataArray) -> pm.Model:
 def nuts(y: xr.DataArray) -> xr.Dataset:
     """Posterior of one country by MCMC, as most people would do it."""
     with growth(y):
-        fit = pm.sample(random_seed=SEED, progressbar=False)
+        fit = pm.sample(chains=4, random_seed=SEED, progressbar=False)
     return fit.posterior.to_dataset() if isinstance(fit, xr.DataTree) else fit.posterior
 
 
@@ -63,6 +64,7 @@ def plot_slopes(slopes: xr.DataArray, path: Path) -> None:
 
 def main(folder: Path) -> None:
     matplotlib.use("agg")
+    logging.getLogger("pymc").setLevel(logging.ERROR)  # five runs would fill the screen
     folder.mkdir(parents=True, exist_ok=True)
     y = life_expectancy()
 
@@ -94,7 +96,8 @@ def main(folder: Path) -> None:
     axes = pma.plot_compare(fits)
     axes.ravel()[0].figure.savefig(folder / "forest.png", dpi=120)
     plot_slopes(every.posterior["b1"], folder / "slopes.png")
-    print(f"\nResults and pictures are in {folder}/: {', '.join(sorted(p.name for p in folder.iterdir()))}")
+    files = ", ".join(sorted(path.name for path in folder.iterdir()))
+    print(f"\nResults and pictures are in {folder}/: {files}")
 
 
 if __name__ == "__main__":

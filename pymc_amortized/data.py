@@ -116,9 +116,7 @@ def _specs(model: pm.Model) -> list[_Spec]:
     return specs
 
 
-def _as_mapping(
-    observed: Mapping[str, Any] | xr.Dataset, specs: list[_Spec]
-) -> Mapping[str, Any]:
+def _as_mapping(observed: Mapping[str, Any] | xr.Dataset, specs: list[_Spec]) -> Mapping[str, Any]:
     names = [spec.name for spec in specs]
     if not isinstance(observed, Mapping):
         raise TypeError(

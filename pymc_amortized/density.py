@@ -1,6 +1,6 @@
 """The log density of a model, batched over draws and datasets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from pymc_amortized.batching import Batched, batched_function
 from pymc_amortized.graphs import frozen, observed_variables
 from pymc_amortized.parameters import split
 
-__all__ = ["Density", "density", "outside_support"]
+__all__ = ["Density", "density", "support_check"]
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -111,34 +111,34 @@ def _terms(
     return values, list(terms)
 
 
-def outside_support(model: pm.Model, prior: Arrays, observed: Arrays) -> dict[str, np.ndarray]:
-    """Find observed values that no parameters of the prior make possible.
+def support_check(model: pm.Model) -> Callable[[Arrays, Arrays], dict[str, np.ndarray]]:
+    """Compile a search for observed values that no parameters of the prior make possible.
 
     Parameters
     ----------
     model : pm.Model
         A model of which every variable has a density.
-    prior : mapping of str to ndarray of shape (n, *shape)
-        Draws of the free variables from their prior; up to 1000 are used.
-    observed : mapping of str to ndarray of shape (datasets, *shape)
-        Observed values.
 
     Returns
     -------
-    dict of str to ndarray of bool
-        By observed variable: where its density is zero under every draw that was tried, of shape
-        ``(datasets, *elements)``, without the axes of a multivariate variable.
+    callable
+        Takes draws of the free variables from their prior, (n, *shape) each, of which up to 1000
+        are used, and observed values, (datasets, *shape) each. Returns by observed variable where
+        its density is zero under every draw that was tried, of shape ``(datasets, *elements)``,
+        without the axes of a multivariate variable.
     """
-    names = [rv.name for rv in observed_variables(model)]
-    values, terms = _terms(
-        model, [*model.free_RVs, *observed_variables(model)], transformed=False
-    )
-    free = len(values) - len(names)
-    axes = [(1, None)] * free + [(None, 1)] * len(names)
-    log_likelihood = batched_function(values, terms[free:], batch_shapes=axes)
-    draws = [np.asarray(prior[v.name])[None] for v in values[:free]]
-    data = [np.expand_dims(observed[name], 1) for name in names]
-    return dict(zip(names, _never(log_likelihood, draws, data), strict=True))
+    free, observed = model.free_RVs, observed_variables(model)
+    values, terms = _terms(model, [*free, *observed], transformed=False)
+    axes = [(1, None)] * len(free) + [(None, 1)] * len(observed)
+    log_likelihood = batched_function(values, terms[len(free) :], batch_shapes=axes)
+
+    def outside(prior: Arrays, data: Arrays) -> dict[str, np.ndarray]:
+        draws = [np.asarray(prior[rv.name])[None] for rv in free]
+        rows = [np.expand_dims(data[rv.name], 1) for rv in observed]
+        names = [rv.name for rv in observed]
+        return dict(zip(names, _never(log_likelihood, draws, rows), strict=True))
+
+    return outside
 
 
 def _never(

@@ -13,7 +13,7 @@ import numpy as np
 
 from pymc_amortized.backend import tf, tfb, tfd
 from pymc_amortized.coupling import Coupling
-from pymc_amortized.layers import Residual
+from pymc_amortized.layers import Residual, dense
 
 __all__ = ["spline_coupling"]
 
@@ -74,16 +74,18 @@ class SplineCouplingFlow:
         self.size, self.raw = size, 3 * bins - 1
         self.affine = Residual(features, width, 2 * size, 1, rng, zero=True)
         self.orders = [_order(size, k) for k in range(couplings)]
-        self.kept = [size // 2 if k % 2 == 0 else size - max(1, size // 2) for k in range(couplings)]
+        self.kept = [
+            size // 2 if k % 2 == 0 else size - max(1, size // 2) for k in range(couplings)
+        ]
+        self.embeddings = [dense(features, width, rng) for _ in range(couplings)]
         self.conditioners = [
-            Residual(kept + features, width, (size - kept) * self.raw, 1, rng, zero=True)
-            for kept in self.kept
+            Residual(kept, width, (size - kept) * self.raw, 1, rng, zero=True) for kept in self.kept
         ]
 
     @property
     def trainable_variables(self) -> list[Any]:
         """All weights."""
-        parts = [self.affine, *self.conditioners]
+        parts = [self.affine, *self.embeddings, *self.conditioners]
         return [variable for part in parts for variable in part.trainable_variables]
 
     def __call__(self, context: tf.Tensor) -> tfd.Distribution:
@@ -91,18 +93,17 @@ class SplineCouplingFlow:
         shift, log_scale = tf.split(self.affine(context), 2, axis=-1)
         log_scale = STEEPEST * tf.tanh(log_scale / STEEPEST)
         bijectors = [tfb.Shift(shift), tfb.Scale(log_scale=log_scale)]
-        for order, kept, conditioner in zip(
-            self.orders, self.kept, self.conditioners, strict=True
-        ):
-            coupling = self._coupling(context, kept, conditioner)
+        layers = zip(self.orders, self.kept, self.embeddings, self.conditioners, strict=True)
+        for order, kept, embedding, conditioner in layers:
+            coupling = self._coupling(kept, conditioner, embedding(context))
             bijectors += [tfb.Invert(tfb.Permute(order)), coupling, tfb.Permute(order)]
         base = tfd.MultivariateNormalDiag(tf.zeros([self.size]))
         return tfd.TransformedDistribution(base, tfb.Chain(bijectors))
 
-    def _coupling(self, context: tf.Tensor, kept: int, conditioner: Residual) -> Coupling:
+    def _coupling(self, kept: int, conditioner: Residual, embedded: tf.Tensor) -> Coupling:
         def condition(first: tf.Tensor) -> tf.Tensor:
-            raw = conditioner(tf.concat([first, context], -1))
-            return tf.reshape(raw, (*first.shape[:-1], self.size - kept, self.raw))
+            raw = conditioner(first, embedded)
+            return tf.reshape(raw, tf.concat([tf.shape(raw)[:-1], [self.size - kept, self.raw]], 0))
 
         return Coupling(kept, condition)
 

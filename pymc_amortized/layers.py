@@ -52,9 +52,9 @@ class Residual:
         layers = [self.first, *self.blocks, self.last]
         return [variable for layer in layers for variable in layer.trainable_variables]
 
-    def __call__(self, x: tf.Tensor) -> tf.Tensor:
-        """Map (*batch, inputs) to (*batch, outputs)."""
-        hidden = self.first(x)
+    def __call__(self, x: tf.Tensor, shift: tf.Tensor | float = 0.0) -> tf.Tensor:
+        """Map (*batch, inputs) to (*batch, outputs); `shift` is added to the first layer's."""
+        hidden = self.first(x) + shift
         for block in self.blocks:
             hidden += block(tf.nn.silu(hidden))
         return self.last(tf.nn.silu(hidden))

@@ -1,6 +1,6 @@
 """A summary network and a conditional flow as one: data in, distribution of parameters out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,8 +9,8 @@ from pymc_amortized.backend import tf
 
 __all__ = ["ConditionalFlow", "Network", "Summary"]
 
-ROWS = 4096
-"""Draws that are worked on at a time: one compilation serves every number of them."""
+ROWS = 2**16
+"""Draws that are worked on at a time."""
 
 Built = Callable[..., Any]
 
@@ -53,15 +53,13 @@ class Network:
         self.summary: Summary = summary(elements, rng)
         self.features = int(self.summary(tf.zeros((1, elements))).shape[-1])
         self.flow: ConditionalFlow = flow(size, self.features, rng)
-        self._summarize = tf.function(self.summary, input_signature=[_rows(elements)])
-        context, parameters = _rows(self.features, ROWS), _rows(size, ROWS)
-        seeds = tf.TensorSpec((2,), tf.int32)
-        self._sample = tf.function(
-            self._sample_rows, input_signature=[context, seeds], jit_compile=True
-        )
-        self._log_prob = tf.function(
-            self._log_prob_rows, input_signature=[parameters, context], jit_compile=True
-        )
+        self._summarize = _graph(self.summary, tf.TensorSpec((None, elements), tf.float32))
+        # no XLA here: it would compile for seconds for each new number of draws, to be no faster
+        context = tf.TensorSpec((None, self.features), tf.float32)
+        points = tf.TensorSpec((None, None, size), tf.float32)
+        number, seeds = tf.TensorSpec((), tf.int32), tf.TensorSpec((2,), tf.int32)
+        self._sample = _graph(self._sampled, context, number, seeds)
+        self._log_prob = _graph(lambda c, p: self.flow(c).log_prob(p), context, points)
 
     @property
     def trainable_variables(self) -> list[Any]:
@@ -100,15 +98,14 @@ class Network:
         parameters : ndarray of shape (datasets, draws, size)
         log_density : ndarray of shape (datasets, draws)
         """
-        context = self._context(features)
-        rows = np.repeat(np.arange(len(features)), draws)
-        shape = (len(features), draws)
-        pieces = []
-        for piece in _chunks(rows):
+        drawn = np.empty((len(features), draws, self.size), np.float32)
+        log_density = np.empty((len(features), draws), np.float32)
+        for some, part, context in self._blocks(features, draws):
             seed = rng.integers(2**31, size=2, dtype=np.int32)
-            pieces.append([t.numpy() for t in self._sample(tf.gather(context, piece), seed)])
-        parameters, log_density = (np.concatenate(p)[: len(rows)] for p in zip(*pieces))
-        return parameters.reshape(*shape, self.size), log_density.reshape(shape)
+            values, density = self._sample(context, part.stop - part.start, seed)
+            drawn[some, part] = np.swapaxes(values, 0, 1)
+            log_density[some, part] = np.transpose(density)
+        return drawn, log_density
 
     def log_prob(self, parameters: np.ndarray, features: np.ndarray) -> np.ndarray:
         """Evaluate the log density.
@@ -124,31 +121,27 @@ class Network:
         -------
         ndarray of shape (datasets, draws)
         """
-        context = self._context(features)
-        datasets, draws, size = parameters.shape
-        rows = np.repeat(np.arange(datasets), draws)
-        points = parameters.reshape(-1, size).astype(np.float32)
-        pieces = [
-            self._log_prob(points[index], tf.gather(context, rows[index])).numpy()
-            for index in _chunks(np.arange(len(rows)))
-        ]
-        return np.concatenate(pieces)[: len(rows)].reshape(datasets, draws)
+        log_density = np.empty(parameters.shape[:2], np.float32)
+        points = parameters.astype(np.float32)
+        for some, part, context in self._blocks(features, parameters.shape[1]):
+            values = self._log_prob(context, np.swapaxes(points[some, part], 0, 1))
+            log_density[some, part] = np.transpose(values)
+        return log_density
 
-    def _context(self, features: np.ndarray) -> tf.Tensor:
-        return self._summarize(features.astype(np.float32))
+    def _blocks(self, features: np.ndarray, draws: int) -> Iterator[tuple[slice, slice, tf.Tensor]]:
+        """Slices of the datasets and of their draws, with the context of these datasets."""
+        step = max(1, ROWS // draws)
+        for start in range(0, len(features), step):
+            some = slice(start, min(start + step, len(features)))
+            context = self._summarize(features[some].astype(np.float32))
+            for first in range(0, draws, ROWS):
+                yield some, slice(first, min(first + ROWS, draws)), context
 
-    def _sample_rows(self, context: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return self.flow(context).experimental_sample_and_log_prob(seed=seed)
-
-    def _log_prob_rows(self, parameters: tf.Tensor, context: tf.Tensor) -> tf.Tensor:
-        return self.flow(context).log_prob(parameters)
-
-
-def _rows(size: int, rows: int | None = None) -> tf.TensorSpec:
-    return tf.TensorSpec((rows, size), tf.float32)
+    def _sampled(
+        self, context: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        return self.flow(context).experimental_sample_and_log_prob(draws, seed=seed)
 
 
-def _chunks(rows: np.ndarray) -> list[np.ndarray]:
-    """Pieces of ROWS indices each, the last filled up with the last index."""
-    padded = np.pad(rows, (0, -len(rows) % ROWS), mode="edge")
-    return list(padded.reshape(-1, ROWS))
+def _graph(function: Callable[..., Any], *signature: tf.TensorSpec) -> Callable[..., Any]:
+    return tf.function(function, input_signature=signature, autograph=False)

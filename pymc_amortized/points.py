@@ -40,9 +40,7 @@ class Points(NamedTuple):
         return self.template.copy(data=density.reshape(self.template.shape)).rename("log_prob")
 
 
-def read_points(
-    model: pm.Model, names: list[str], parameters: Any, datasets: Datasets
-) -> Points:
+def read_points(model: pm.Model, names: list[str], parameters: Any, datasets: Datasets) -> Points:
     """Read points in parameter space, and combine them with datasets.
 
     Parameters

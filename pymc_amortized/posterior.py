@@ -12,7 +12,7 @@ import pymc as pm
 import xarray as xr
 
 from pymc_amortized.data import Datasets, flat, read_datasets
-from pymc_amortized.density import Density, density, outside_support
+from pymc_amortized.density import Density, density, support_check
 from pymc_amortized.forward import forward_sampler
 from pymc_amortized.inference_data import assemble, constant_data, labelled, observed_data
 from pymc_amortized.parameters import Parameters
@@ -212,6 +212,10 @@ class AmortizedPosterior:
         return density(self.model, self._parameters.shapes)
 
     @cached_property
+    def _outside(self) -> Callable[..., dict[str, np.ndarray]]:
+        return support_check(self.model)
+
+    @cached_property
     def _prior(self) -> dict[str, np.ndarray]:
         """A thousand draws that data are checked against."""
         return forward_sampler(self.model, sort=sorted_names(self.model)).draw(1000, 0)
@@ -220,7 +224,7 @@ class AmortizedPosterior:
         self._check_constants()
         datasets = read_datasets(self.model, observed)
         if self._density is not None:
-            _check_support(outside_support(self.model, self._prior, datasets.values), datasets)
+            _check_support(self._outside(self._prior, datasets.values), datasets)
         return datasets
 
     def _check_constants(self) -> None:

@@ -105,9 +105,7 @@ class Preconditioner(NamedTuple):
         """Standardize data of shape (datasets, elements), bounded for the networks' sake."""
         return np.clip(self.data.forward(data), -BOUND, BOUND)
 
-    def remainder(
-        self, vector: np.ndarray, features: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def remainder(self, vector: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Take the linear part away.
 
         Parameters
@@ -129,9 +127,7 @@ class Preconditioner(NamedTuple):
         whitening = solve_triangular(self.cholesky, np.eye(len(self.cholesky)), lower=True)
         return centred @ whitening.T, self._log_det(standardized)
 
-    def restore(
-        self, remainder: np.ndarray, features: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def restore(self, remainder: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Invert :meth:`remainder`: unconstrained parameters, and the log-determinant to them."""
         standardized = remainder @ self.cholesky.T + self._prediction(features)
         return self.parameters.inverse(standardized), self._log_det(standardized)

@@ -246,9 +246,7 @@ def _check_constants(saved: Arrays, present: Arrays) -> None:
             )
 
 
-def _probe_density(
-    model: pm.Model, shape_of: Mapping[str, tuple[int, ...]]
-) -> Density | None:
+def _probe_density(model: pm.Model, shape_of: Mapping[str, tuple[int, ...]]) -> Density | None:
     """The log joint, or the log prior of a model without likelihood."""
     try:
         return density(model, shape_of, likelihood=has_likelihood(model))
