@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 import xarray as xr
-from _report import at_most, report, within
+from _report import at_least, at_most, report, within
 
 import pymc_amortized as pma
 
@@ -35,15 +35,17 @@ def main() -> None:
         for label, difference in table["mean_difference"].items()
     ]
     ratios = table["sd_ratio"]
-    weights = np.exp(idata.sample_stats["log_weight"] - idata.sample_stats["log_weight"].max())
-    efficiency = weights.sum() ** 2 / (weights**2).sum() / weights.size
+    sample = ("chain", "draw")
+    log_weight = idata.sample_stats["log_weight"]
+    weights = np.exp(log_weight - log_weight.max(sample))
+    efficiency = weights.mean(sample) ** 2 / (weights**2).mean(sample)
     report(
         "five_countries",
         [
             *figures,
             within("smallest sd ratio", ratios.min(), 0.9, 1.1),
             within("largest sd ratio", ratios.max(), 0.9, 1.1),
-            within("importance efficiency, all five", float(efficiency), 0.5, 1.0),
+            at_least("least importance efficiency", float(efficiency.min()), 0.5),
             at_most("seconds of training", amortized.history["seconds"].to_numpy()[-1], 150),
         ],
     )

@@ -20,16 +20,16 @@ CLIP = 5.0
 WARM_UP = 200
 """Steps over which the learning rate rises at first."""
 
-PATIENCE = 8
+PATIENCE = 10
 """Rounds without gain after which the learning rate falls."""
 
 GAIN = 0.01
 """Nats of held-out loss that count as a gain."""
 
-COOLING = 1.0
+COOLING = 1.5
 """Length of the falling part of the schedule, relative to the constant part."""
 
-SHORTEST_COOLING = 8
+SHORTEST_COOLING = 10
 """Rounds of the falling part at least."""
 
 TIME_TO_COOL = 2 / 3
