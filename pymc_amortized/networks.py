@@ -68,7 +68,8 @@ class Network:
 
     def weights(self) -> dict[str, np.ndarray]:
         """The weights' values by number."""
-        return {f"{k:03d}": np.array(v) for k, v in enumerate(self.trainable_variables)}
+        values = [np.array(variable.value.numpy()) for variable in self.trainable_variables]
+        return {f"{k:03d}": value for k, value in enumerate(values)}
 
     def assign(self, weights: Mapping[str, np.ndarray]) -> None:
         """Set all weights to what :meth:`weights` gave."""

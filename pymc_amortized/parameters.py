@@ -112,7 +112,7 @@ def split(vector: np.ndarray, shapes: Mapping[str, tuple[int, ...]]) -> list[np.
     ends = np.cumsum([prod(shape) for shape in shapes.values()])[:-1]
     pieces = np.split(vector, ends, axis=-1)
     return [
-        piece.reshape(*vector.shape[:-1], *shape)
+        piece.reshape((*vector.shape[:-1], *shape))
         for piece, shape in zip(pieces, shapes.values(), strict=True)
     ]
 

@@ -59,7 +59,9 @@ def read_points(model: pm.Model, names: list[str], parameters: Any, datasets: Da
     TypeError, ValueError
         If names, shapes or coords are not those of the model's variables.
     """
-    given = parameters if isinstance(parameters, Mapping) else group(parameters, "posterior")
+    # an InferenceData and a DataTree are mappings too, of groups
+    plain = isinstance(parameters, Mapping) and "posterior" not in parameters
+    given = parameters if plain else group(parameters, "posterior")
     if wrong := set(names) - set(given):
         raise ValueError(
             f"parameters: expected values of {', '.join(map(repr, names))}, got none for "
@@ -96,8 +98,11 @@ def _labelled(model: pm.Model, name: str, value: Any, shape: tuple[int, ...]) ->
             f"parameters: expected {name!r} to have shape {shape} behind at most two axes of "
             f"points, got {array.shape}."
         )
-    leading = dict.fromkeys(PLAIN_DIMS[extra])
-    return labelled(model, {name: array}, leading)[name]
+    if not extra:  # ArviZ 0.x would give a scalar a dim
+        return labelled(model, {name: array[None]}, {"draw": None})[name].isel(draw=0, drop=True)
+    if not extra:
+        return labelled(model, {name: array[None]}, {"draw": None})[name].isel(draw=0, drop=True)
+    return labelled(model, {name: array}, dict.fromkeys(PLAIN_DIMS[extra]))[name]
 
 
 def _own_dims(

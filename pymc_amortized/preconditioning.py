@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 __all__ = ["Preconditioner", "Standardization", "fit_preconditioner", "fit_standardization"]
 
@@ -124,8 +123,7 @@ class Preconditioner(NamedTuple):
         """
         standardized = self.parameters.forward(vector)
         centred = standardized - self._prediction(features)
-        whitening = solve_triangular(self.cholesky, np.eye(len(self.cholesky)), lower=True)
-        return centred @ whitening.T, self._log_det(standardized)
+        return centred @ np.linalg.inv(self.cholesky).T, self._log_det(standardized)
 
     def restore(self, remainder: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Invert :meth:`remainder`: unconstrained parameters, and the log-determinant to them."""

@@ -41,14 +41,14 @@ class Spline:
         self.widths, self.x = _bins(widths, bins, bound)
         self.heights, self.y = _bins(heights, bins, bound)
         inner = SMALLEST + tf.nn.softplus(slopes + UNIT_SLOPE)
-        one = tf.ones_like(inner[..., :1])
+        one = tf.ones_like(widths[..., :1])
         self.left, self.right = tf.concat([one, inner], -1), tf.concat([inner, one], -1)
 
     def forward(self, value: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Map values of shape (*batch); returns them and the log derivatives."""
         inside, clipped = self._clip(value)
         x, width, y, height, left, right = self._pick(clipped, self.x)
-        position, slope = (clipped - x) / width, height / width
+        position, slope = _clip_unit((clipped - x) / width), height / width
         bend, log_slope = _slopes(position, slope, left, right)
         moved = height * (slope * position**2 + left * position * (1 - position)) / bend
         return tf.where(inside, y + moved, value), tf.where(inside, log_slope, 0.0)
@@ -61,7 +61,7 @@ class Spline:
         curve = right + left - 2 * slope
         a, b = height * (slope - left) + above * curve, height * left - above * curve
         root = tf.sqrt(tf.maximum(b**2 + 4 * a * slope * above, 0.0))
-        position = 2 * slope * above / (b + root)
+        position = _clip_unit(2 * slope * above / (b + root))
         _, log_slope = _slopes(position, slope, left, right)
         return tf.where(inside, x + position * width, value), tf.where(inside, -log_slope, 0.0)
 
@@ -83,6 +83,11 @@ def _bins(raw: tf.Tensor, bins: int, bound: float) -> tuple[tf.Tensor, tf.Tensor
     sizes = (SMALLEST + (1 - SMALLEST * bins) * tf.nn.softmax(raw)) * 2 * bound
     before = tf.linalg.band_part(tf.ones((bins, bins)), 0, -1) - tf.eye(bins)
     return sizes, tf.tensordot(sizes, before, 1) - bound  # tf.cumsum takes longer than the rest
+
+
+def _clip_unit(position: tf.Tensor) -> tf.Tensor:
+    """Undo the rounding that puts a value beside its bin, where slopes can be negative."""
+    return tf.clip_by_value(position, 0.0, 1.0)
 
 
 def _slopes(

@@ -171,7 +171,9 @@ def train(
         If the loss is not finite again and again.
     """
     start = time.perf_counter()
-    run_round, evaluate = _compiled(network, steps, batch), _evaluation(network, held_out)
+    optimizer = keras.optimizers.Adam(LEARNING_RATE, global_clipnorm=CLIP)
+    run_round = _compiled(network, optimizer, steps, batch)
+    evaluate = _evaluation(network, held_out)
     schedule, rounds = Schedule(max_seconds), []
     best = (evaluate(), network.weights())
     failures = 0
@@ -179,7 +181,7 @@ def train(
         held_out_loss = evaluate() if np.isfinite(loss) else np.inf
         if not np.isfinite(held_out_loss):
             failures += 1
-            _recover(network, best[1], schedule, failures)
+            _recover(network, best[1], optimizer, schedule, failures)
             continue
         if held_out_loss < best[0]:
             best = (held_out_loss, network.weights())
@@ -202,7 +204,11 @@ def _rounds(
 
 
 def _recover(
-    network: Network, best: dict[str, np.ndarray], schedule: Schedule, failures: int
+    network: Network,
+    best: dict[str, np.ndarray],
+    optimizer: keras.optimizers.Optimizer,
+    schedule: Schedule,
+    failures: int,
 ) -> None:
     if failures > RETRIES:
         raise FloatingPointError(
@@ -211,14 +217,17 @@ def _recover(
             "choose priors that exclude them."
         )
     network.assign(best)
+    for variable in optimizer.variables:  # its running means of gradients are not finite either
+        variable.assign(tf.zeros_like(variable.value))
     schedule.slow_down()
 
 
-def _compiled(network: Network, steps: int, batch: int) -> Callable[..., tf.Tensor]:
+def _compiled(
+    network: Network, optimizer: keras.optimizers.Optimizer, steps: int, batch: int
+) -> Callable[..., tf.Tensor]:
     """Compile a round of optimizer steps into one call."""
     variables = network.trainable_variables
     tensors = [variable.value for variable in variables]
-    optimizer = keras.optimizers.Adam(LEARNING_RATE, global_clipnorm=CLIP)
     optimizer.build(variables)
 
     def step(

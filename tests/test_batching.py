@@ -1,0 +1,83 @@
+"""Graphs of one draw, compiled for many: each result is that of its own draw."""
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+
+from pymc_amortized import batching
+from pymc_amortized.batching import batched_function
+
+EPS = np.finfo(float).eps
+
+
+@pytest.fixture(params=["vectorized", "looped"])
+def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways to the same results: a batched graph, and where there is none a loop."""
+
+    def refuse(*_: object) -> None:
+        raise NotImplementedError
+
+    if request.param == "looped":
+        monkeypatch.setattr(batching, "vectorize_graph", refuse)
+    return request.param
+
+
+@pytest.mark.usefixtures("path")
+def test_each_draw_has_its_own_result() -> None:
+    rng = np.random.default_rng(1)
+    scalar, matrix = pt.dscalar("scalar"), pt.dmatrix("matrix")
+    function = batched_function([scalar, matrix], [pt.exp(scalar), (matrix * scalar).sum(axis=0)])
+    a, b = rng.normal(size=5), rng.normal(size=(5, 3, 2))
+    first, second = function(a, b)
+    np.testing.assert_allclose(first, np.exp(a), rtol=4 * EPS)
+    np.testing.assert_allclose(second, np.einsum("nij,n->nj", b, a), rtol=1e-13)
+
+
+@pytest.mark.usefixtures("path")
+def test_axes_of_length_one_are_broadcast() -> None:
+    rng = np.random.default_rng(2)
+    x, y = pt.dvector("x"), pt.dvector("y")
+    function = batched_function(
+        [x, y], [(x - 2 * y).sum(), x * y], batch_shapes=[(None, None), (None, 1)]
+    )
+    a, b = rng.normal(size=(3, 4, 2)), rng.normal(size=(3, 1, 2))
+    total, product = function(a, b)
+    np.testing.assert_allclose(total, (a - 2 * b).sum(axis=-1), rtol=1e-12)
+    np.testing.assert_allclose(product, a * b, rtol=4 * EPS)
+    total, _ = function(a[:1, :1], b[:1])  # other lengths need no other function
+    assert total.shape == (1, 1)
+
+
+@pytest.mark.usefixtures("path")
+def test_integers_stay_integers() -> None:
+    count = pt.lvector("count")
+    (double,) = batched_function([count], [2 * count])(np.array([[1, 2], [3, 4]]))
+    assert double.dtype == np.int64
+    np.testing.assert_array_equal(double, [[2, 4], [6, 8]])
+
+
+def test_an_output_of_no_input_is_repeated() -> None:
+    x = pt.dscalar("x")
+    square, constant = batched_function([x], [x**2, pt.constant([1.0, 2.0])])(np.arange(3.0))
+    np.testing.assert_array_equal(square, [0, 1, 4])
+    np.testing.assert_array_equal(constant, [[1, 2]] * 3)
+
+
+def test_unused_inputs_are_allowed() -> None:
+    x, unused = pt.dscalar("x"), pt.dvector("unused")
+    (result,) = batched_function([x, unused], [x + 1])(np.arange(3.0), np.zeros((3, 2)))
+    np.testing.assert_array_equal(result, [1, 2, 3])
+
+
+@pytest.mark.usefixtures("path")
+def test_density_graphs_are_stabilized() -> None:
+    x = pt.dscalar("x")
+    (result,) = batched_function([x], [pt.log(pt.sigmoid(x))])(np.array([-1000.0, 0.0]))
+    np.testing.assert_allclose(result, [-1000, -np.log(2)])
+
+
+def test_a_broken_graph_fails() -> None:
+    x, other = pt.dscalar("x"), pt.dscalar("other")
+    with pytest.raises(pytensor.graph.utils.MissingInputError):
+        batched_function([x], [x + other])

@@ -1,0 +1,244 @@
+"""Labels, support and refusals of the result, on posteriors that need no training."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import arviz as az
+import numpy as np
+import pymc as pm
+import pytest
+import xarray as xr
+from models import CASES, YEARS
+from trained import untrained
+
+import pymc_amortized as pma
+from pymc_amortized.inference_data import group
+
+
+@pytest.fixture(scope="module")
+def rough() -> pma.AmortizedPosterior:
+    """A poor posterior of `linear_regression`."""
+    return untrained("linear_regression")
+
+
+def held_out(amortized: pma.AmortizedPosterior, number: int) -> np.ndarray:
+    simulated = pma.simulate(amortized.model, draws=number, random_seed=2, progressbar=False)
+    return group(simulated, "prior_predictive")["y"][0].to_numpy()
+
+
+def sample(
+    amortized: pma.AmortizedPosterior, observed: object = None, **options: object
+) -> dict[str, xr.Dataset]:
+    """Sample, and get the groups."""
+    idata = amortized.sample(observed, **{"random_seed": 3, "progressbar": False, **options})
+    return {name: group(idata, name) for name in ("posterior", "sample_stats", "observed_data")}
+
+
+def group_names(idata: object) -> list[str]:
+    return list(idata.children) if isinstance(idata, xr.DataTree) else list(idata.groups())
+
+
+def assert_close(ours: xr.DataArray, theirs: xr.DataArray) -> None:
+    """Equal up to single precision, whatever the order of the dims."""
+    assert set(ours.dims) == set(theirs.dims)
+    np.testing.assert_allclose(ours.transpose(*theirs.dims), theirs, rtol=1e-4, atol=1e-3)
+
+
+def test_sample_stats_are_log_densities_of_unconstrained_parameters(
+    rough: pma.AmortizedPosterior,
+) -> None:
+    y = held_out(rough, 3)
+    y[1] = 1 + 0.5 * YEARS  # the model's own
+    groups = sample(rough, {"y": y}, draws=5, chains=2)
+    posterior, found = groups["posterior"], groups["sample_stats"]
+    log_joint = rough.model.compile_logp()
+    own = posterior.isel(dataset=1).stack(row=("chain", "draw"))
+    columns = (own[name].to_numpy() for name in ("b0", "b1", "sigma"))
+    expected = [
+        log_joint({"b0": b0, "b1": b1, "sigma_log__": np.log(sigma)})
+        for b0, b1, sigma in zip(*columns, strict=True)
+    ]
+    np.testing.assert_allclose(found["lp"].isel(dataset=1).to_numpy().ravel(), expected, rtol=1e-6)
+    np.testing.assert_allclose(found["log_weight"], found["lp"] - found["log_q"], rtol=1e-6)
+    log_q = rough.log_prob(posterior, {"y": y}) + np.log(posterior["sigma"])
+    assert_close(log_q, found["log_q"])
+
+
+def test_log_prob_is_the_density_of_the_draws(rough: pma.AmortizedPosterior) -> None:
+    """The draws in a box, against the integral of the density over it."""
+    draws = sample(rough, draws=5000)["posterior"].stack(row=("chain", "draw"))
+    low, high = ({n: float(draws[n].quantile(q)) for n in draws.data_vars} for q in (0.25, 0.75))
+    inside = np.all([(draws[n] > low[n]) & (draws[n] < high[n]) for n in low], axis=0).mean()
+    rng = np.random.default_rng(6)
+    points = {name: rng.uniform(low[name], high[name], 20_000) for name in low}
+    density = np.exp(rough.log_prob(points).to_numpy()).ravel()
+    density *= np.prod([high[name] - low[name] for name in low])
+    error = np.sqrt((density.var() + inside * (1 - inside)) / 20_000)
+    assert error < 0.1 * inside
+    assert abs(inside - density.mean()) < 5 * error
+
+
+def test_many_datasets_are_those_one_by_one(rough: pma.AmortizedPosterior) -> None:
+    """Densities are equal, means of draws within five standard errors."""
+    y = held_out(rough, 4)
+    many = sample(rough, {"y": y})
+    points = many["posterior"].isel(chain=0, draw=slice(20))
+    together = rough.log_prob(points, {"y": y})
+    for k in range(4):
+        alone = sample(rough, {"y": y[k]}, random_seed=10 + k)
+        assert_close(rough.log_prob(points.isel(dataset=k), {"y": y[k]}), together.isel(dataset=k))
+        np.testing.assert_array_equal(many["observed_data"]["y"][k], alone["observed_data"]["y"])
+        for name in ("b0", "b1", "sigma"):
+            a, b = alone["posterior"][name], many["posterior"][name].isel(dataset=k)
+            assert a.dims == b.dims == ("chain", "draw")
+            error = np.sqrt((a.var() + b.var()) / a.size)
+            assert abs(a.mean() - b.mean()) < 5 * error
+
+
+def test_dims_of_datasets_keep_names_and_coords(rough: pma.AmortizedPosterior) -> None:
+    y = held_out(rough, 6)
+    labelled = xr.DataArray(
+        y.reshape(3, 2, 12), dims=("country", "half", "obs"), coords={"country": list("abc")}
+    )
+    plain = sample(rough, {"y": y}, draws=5, chains=2)
+    dataset = xr.Dataset({"y": labelled.transpose("country", "obs", "half")})
+    named = sample(rough, dataset, draws=5, chains=2)
+    for name in ("posterior", "sample_stats"):
+        for variable, array in named[name].data_vars.items():
+            assert array.dims == ("chain", "draw", "country", "half")
+            assert array["country"].to_numpy().tolist() == list("abc")
+            expected = plain[name][variable].to_numpy().reshape(2, 5, 3, 2)
+            np.testing.assert_array_equal(array, expected)
+    np.testing.assert_array_equal(
+        named["observed_data"]["y"].transpose("country", "half", "obs"), labelled
+    )
+
+
+def test_labels_of_the_model_decide_on_the_order(rough: pma.AmortizedPosterior) -> None:
+    y = xr.DataArray(held_out(rough, 1)[0], dims="obs", coords={"obs": range(12)})
+    ordered, reversed_ = (sample(rough, {"y": v}, draws=5)["posterior"] for v in (y, y[::-1]))
+    xr.testing.assert_equal(ordered, reversed_)
+
+
+@pytest.mark.parametrize("name", ["linear_regression", "hierarchical", "dirichlet_multinomial"])
+def test_the_result_is_labelled_as_by_pymc(name: str) -> None:
+    model = CASES[name].build()
+    options = {"draws": 6, "chains": 2, "random_seed": 1, "progressbar": False}
+    ours = untrained(model).sample(**options)
+    mode = {"compile_kwargs": {"mode": "FAST_COMPILE"}}
+    with model:
+        theirs = pm.sample(**options, **mode, tune=10, cores=1, compute_convergence_checks=False)
+    assert type(ours) is type(theirs)
+    assert set(group_names(ours)) == set(group_names(theirs))
+    for part in set(group_names(theirs)) - {"sample_stats"}:
+        mine, own = group(ours, part), group(theirs, part)
+        assert list(mine.data_vars) == list(own.data_vars)
+        xr.testing.assert_identical(mine.coords.to_dataset(), own.coords.to_dataset())
+        for variable in own.data_vars:
+            assert mine[variable].dims == own[variable].dims
+            assert mine[variable].shape == own[variable].shape
+            assert mine[variable].dtype == own[variable].dtype
+            assert set(mine[variable].coords) == set(own[variable].coords)
+        if part != "posterior":
+            xr.testing.assert_equal(mine, own)
+    attrs = group(ours).attrs
+    assert group(theirs).attrs.keys() - attrs.keys() <= {"tuning_steps"}
+    assert attrs["inference_library"] == "pymc_amortized"
+    assert attrs["inference_library_version"] == pma.__version__
+
+
+@pytest.mark.parametrize("name", ["dirichlet_multinomial", "lkj", "ordered_means", "random_bounds"])
+def test_draws_lie_in_the_support(name: str) -> None:
+    groups = sample(untrained(name))
+    draws = groups["posterior"]
+    if name == "dirichlet_multinomial":
+        np.testing.assert_allclose(draws["share"].sum("kind"), 1)
+        assert draws["share"].min() >= 0
+    elif name == "lkj":
+        assert (np.linalg.det(draws["chol_corr"].to_numpy()) > 0).all()
+    elif name == "ordered_means":
+        assert (draws["mu"].diff(draws["mu"].dims[-1]) > 0).all()
+    else:
+        assert ((draws["u"] > draws["low"]) & (draws["u"] < draws["low"] + 2)).all()
+    assert np.isfinite(groups["sample_stats"]["log_weight"]).all()
+
+
+def test_deterministics_follow_their_draws_and_var_names_chooses() -> None:
+    amortized = untrained("hierarchical")
+    draws = sample(amortized, draws=20)["posterior"]
+    expected = draws["mu"] + draws["tau"] * draws["z"]
+    np.testing.assert_allclose(draws["theta"], expected, rtol=1e-6)
+    chosen = sample(amortized, draws=20, var_names=["theta"])["posterior"]
+    assert list(chosen.data_vars) == ["theta"]
+    xr.testing.assert_equal(chosen["theta"], draws["theta"])
+
+
+def test_a_deterministic_of_the_data_is_of_those_passed() -> None:
+    y = np.arange(10.0).reshape(2, 5)
+    draws = sample(untrained("deterministic_of_observed"), {"y": y}, draws=4)["posterior"]
+    expected = xr.DataArray(y, dims=("dataset", "obs")) - draws["a"]
+    np.testing.assert_allclose(
+        draws["residual"], expected.transpose(*draws["residual"].dims), rtol=1e-6
+    )
+
+
+def test_without_a_likelihood_there_are_no_weights() -> None:
+    found = sample(untrained("custom_random"), draws=5)["sample_stats"]
+    assert list(found.data_vars) == ["log_q"]
+
+
+BAD = MappingProxyType(
+    {
+        "unknown": ({"z": np.zeros(12)}, ValueError, r"'y'.* got 'z'"),
+        "no_mapping": (np.zeros(12), TypeError, r"mapping from 'y'.* got ndarray"),
+        "shape": ({"y": np.zeros(11)}, ValueError, r"'y' to have shape \(12,\).* got \(11,\)"),
+        "dims": ({"y": xr.DataArray(np.zeros(12), dims="day")}, ValueError, r"'y' .* \('day',\)"),
+        "dtype": ({"y": np.array(["a"] * 12)}, TypeError, r"'y' to hold numbers .* dtype <U1"),
+        "nan": ({"y": np.r_[np.nan, np.zeros(11)]}, ValueError, r"finite values of 'y', got 1 "),
+        "infinity": ({"y": np.r_[np.inf, np.zeros(11)]}, ValueError, r"finite values of 'y'"),
+        "no_dataset": ({"y": np.zeros((0, 12))}, ValueError, r"at least one dataset"),
+    }
+)
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_bad_data_are_refused(rough: pma.AmortizedPosterior, bad: str) -> None:
+    observed, error, message = BAD[bad]
+    with pytest.raises(error, match=message):
+        rough.sample(observed)
+    with pytest.raises(error, match=message):
+        rough.log_prob({"b0": 0.0, "b1": 0.0, "sigma": 1.0}, observed)
+
+
+def test_counts_outside_the_support_are_refused() -> None:
+    amortized = untrained("beta_binomial")
+    with pytest.raises(ValueError, match=r"'y' inside the support .* datasets 1, such as 11"):
+        amortized.sample({"y": [[1, 2, 3], [1, 11, 3]]})
+    with pytest.raises(ValueError, match=r"'y' to hold integers .* got 1.5"):
+        amortized.sample({"y": [1.5, 2, 3]})
+    with pytest.raises(ValueError, match=r"'y' inside the support .* such as -1"):
+        amortized.sample({"y": [-1, 2, 3]})
+
+
+def test_observed_data_may_be_set_in_their_container() -> None:
+    amortized = untrained("two_observed")
+    new = {"y": np.zeros(4), "count": np.array([3, 2, 5])}
+    passed, before = sample(amortized, new, draws=5), sample(amortized, draws=5)
+    with amortized.model:
+        pm.set_data({"counts": new["count"]})
+    own = sample(amortized, draws=5)
+    for name in ("posterior", "sample_stats", "observed_data"):
+        xr.testing.assert_equal(own[name], passed[name])
+    assert (own["posterior"]["a"] != before["posterior"]["a"]).all()
+
+
+def test_arviz_summarizes_the_result(rough: pma.AmortizedPosterior) -> None:
+    idata = rough.sample({"y": held_out(rough, 2)}, draws=50, random_seed=1, progressbar=False)
+    assert len(az.summary(idata, var_names=["b0", "sigma"])) == 4
+
+
+def test_history_has_a_row_a_round(rough: pma.AmortizedPosterior) -> None:
+    assert rough.history["held_out_loss"].dims == ("round",)
+    assert rough.history["simulations"].to_numpy().tolist() == [256]
+    assert repr(rough) == "AmortizedPosterior(b0, b1, sigma | y)"

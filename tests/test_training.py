@@ -1,0 +1,154 @@
+"""The schedule and the loop of optimizer steps."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pytest
+from trained import small
+
+from pymc_amortized import flows, training
+from pymc_amortized.networks import Network
+from pymc_amortized.training import Schedule, train
+
+STEPS, BATCH, ELEMENTS = 10, 32, 3
+
+
+def run(schedule: Schedule, losses: Iterable[float], seconds: float = 0.0) -> list[np.ndarray]:
+    """Rates of each round until the schedule is over."""
+    every = []
+    for done, loss in enumerate(losses, start=1):
+        rates = schedule.rates(STEPS)
+        if rates is None:
+            break
+        every.append(rates)
+        schedule.update(loss, seconds * done)
+    return every
+
+
+def test_rates_rise_stay_and_fall_to_zero() -> None:
+    warm_up = training.WARM_UP // STEPS
+    falling = np.r_[-np.arange(warm_up + 10.0), np.full(1000, -(warm_up + 9.0))]
+    schedule = Schedule()
+    rates = np.array(run(schedule, falling))
+    constant = warm_up + 10 + training.PATIENCE
+    cooling = max(training.SHORTEST_COOLING, round(training.COOLING * constant))
+    assert schedule.plateau
+    assert len(rates) == constant + cooling
+    assert (np.diff(rates[:warm_up].ravel()) > 0).all()
+    np.testing.assert_allclose(rates[warm_up:constant], training.LEARNING_RATE, rtol=1e-6)
+    assert (np.diff(rates[constant - 1 :].ravel())[STEPS:] < 0).all()
+    last = rates[-1, -1] / training.LEARNING_RATE
+    assert last == pytest.approx(1 / (STEPS * cooling), rel=1e-3)
+
+
+@pytest.mark.parametrize(("gain", "stalls"), [(0.5, True), (2.0, False)])
+def test_only_gains_that_count_put_the_fall_off(gain: float, stalls: bool) -> None:
+    """A loss that gains so many thresholds over the rounds of the patience."""
+    schedule = Schedule()
+    slope = gain * training.GAIN / training.PATIENCE
+    run(schedule, -slope * np.arange(5 * training.PATIENCE))
+    assert schedule.plateau == stalls
+
+
+def test_time_starts_the_fall_and_ends_it_in_time() -> None:
+    schedule = Schedule(max_seconds=30.0)
+    rates = run(schedule, -np.arange(1000.0), seconds=1.0)
+    assert not schedule.plateau
+    assert 28 <= len(rates) <= 31
+    assert rates[-1][-1] < 0.05 * training.LEARNING_RATE
+
+
+def test_slowing_down_halves_all_rates() -> None:
+    schedule = Schedule()
+    before = schedule.rates(STEPS)
+    schedule.slow_down()
+    np.testing.assert_allclose(schedule.rates(STEPS), before / 2)
+
+
+def network() -> Network:
+    flow = flows.spline_coupling(couplings=1, width=8, bins=3)
+    return Network(**small() | {"flow": flow}, elements=ELEMENTS, size=1, seed=1)
+
+
+def pairs(seed: int, number: int = STEPS * BATCH, shift: float = 0.0) -> tuple:
+    """One parameter, skewed, and data about it."""
+    rng = np.random.default_rng(seed)
+    parameters = rng.gumbel(shift, 1, (number, 1))
+    data = parameters + rng.normal(size=(number, ELEMENTS))
+    return parameters.astype(np.float32), data.astype(np.float32)
+
+
+def trained(net: Network, batches: Callable[[], tuple], **options: object) -> training.History:
+    return train(
+        net, batches, pairs(0, 500), steps=STEPS, batch=BATCH, advance=lambda *_, **__: None,
+        **options,
+    )  # fmt: skip
+
+
+def held_out_loss(net: Network) -> float:
+    parameters, features = pairs(0, 500)
+    return float(-net.log_prob(parameters[:, None], features).mean())
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "LEARNING_RATE", 0.01)
+    monkeypatch.setattr(training, "WARM_UP", 20)
+
+
+def test_the_best_weights_are_kept() -> None:
+    """The simulations turn wrong on the way, and the held-out loss with them."""
+    net, seeds = network(), itertools.count(1)
+    before = held_out_loss(net)
+
+    def batches() -> tuple:
+        seed = next(seeds)
+        return pairs(seed, shift=0.0 if seed <= 10 else 8.0)
+
+    history = trained(net, batches)
+    losses = np.array([r.held_out_loss for r in history.rounds])
+    assert history.converged
+    assert losses.min() < before - 0.3
+    assert losses[-1] > losses.min() + 0.3
+    assert held_out_loss(net) == pytest.approx(losses.min(), abs=1e-4)
+    assert [r.simulations for r in history.rounds[:2]] == [STEPS * BATCH, 2 * STEPS * BATCH]
+
+
+def test_a_round_without_finite_loss_is_recovered_from() -> None:
+    net, seeds = network(), itertools.count(1)
+    before = held_out_loss(net)
+
+    def batches() -> tuple:
+        seed = next(seeds)
+        parameters, data = pairs(seed)
+        return (np.full_like(parameters, np.nan) if seed == 3 else parameters), data
+
+    history = trained(net, batches)
+    losses = [r.held_out_loss for r in history.rounds]
+    assert np.isfinite(losses).all()
+    assert held_out_loss(net) == pytest.approx(min(losses), abs=1e-4)
+    assert min(losses[2:]) < min(losses[:2]) < before
+    assert max(r.learning_rate for r in history.rounds[3:]) <= 0.005 * (1 + 1e-6)
+    assert history.rounds[2].simulations == 4 * STEPS * BATCH
+
+
+def test_rounds_that_never_are_finite_end_in_an_error() -> None:
+    calls = itertools.count(1)
+
+    def batches() -> tuple:
+        next(calls)
+        parameters, data = pairs(1)
+        return parameters, data * np.float32(np.nan)
+
+    with pytest.raises(FloatingPointError, match=rf"{training.RETRIES + 1} rounds .* pma.simulate"):
+        trained(network(), batches)
+    assert next(calls) == training.RETRIES + 2
+
+
+def test_time_ends_training() -> None:
+    history = trained(network(), lambda: pairs(1), max_seconds=1e-3)
+    assert len(history.rounds) == 1
+    assert not history.converged

@@ -1,0 +1,49 @@
+"""Amortized posteriors for tests: trained on little, or not at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pymc as pm
+from models import CASES
+
+import pymc_amortized as pma
+from pymc_amortized.data import flat
+from pymc_amortized.forward import forward_sampler
+from pymc_amortized.networks import Network
+from pymc_amortized.parameters import parameters
+from pymc_amortized.preconditioning import fit_preconditioner
+from pymc_amortized.structure import observed_names, sorted_names
+
+__all__ = ["quick", "small", "untrained"]
+
+
+def small() -> dict[str, object]:
+    """Networks that compile and train in seconds."""
+    return {
+        "summary": pma.summaries.residual_mlp(width=16, blocks=1, features=4),
+        "flow": pma.flows.spline_coupling(couplings=2, width=8, bins=3),
+    }
+
+
+def quick(model: pm.Model, **options: object) -> pma.AmortizedPosterior:
+    """Train small networks, whatever comes of it."""
+    given = {"simulations": 200, "random_seed": 1, "progressbar": False, **small(), **options}
+    return pma.fit(model, **given)
+
+
+def untrained(model: pm.Model | str, **networks: object) -> pma.AmortizedPosterior:
+    """Random networks on top of the linear part: a poor posterior, but one in every respect."""
+    model = CASES[model].build() if isinstance(model, str) else model
+    sampler = forward_sampler(model, sort=sorted_names(model))
+    draws = sampler.draw(500, 1)
+    of_model = parameters(model, draws)
+    vector, _ = of_model.unconstrain(draws)
+    data = flat({name: draws[name] for name in observed_names(model)})
+    preconditioner = fit_preconditioner(vector, data)
+    elements, size = preconditioner.slopes.shape
+    network = Network(elements=elements, size=size, seed=1, **small() | networks)
+    rng = np.random.default_rng(2)
+    weights = {n: w + rng.normal(0, 0.1, w.shape) for n, w in network.weights().items()}
+    network.assign(weights)
+    settings = {"rounds": [[256, 1.5, 1.25, 1e-3, 0.5]], "converged": True}
+    return pma.AmortizedPosterior(model, of_model, preconditioner, network, settings)
