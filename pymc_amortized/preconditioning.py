@@ -14,7 +14,7 @@ HEAVY = 10.0
 """A 99.9 % quantile this many normal standard deviations away calls for arcsinh: the normal's lies
 at 3.3, Laplace's at 6.6, Student's with 2 degrees of freedom at 19."""
 
-PENALTIES = 10.0 ** np.arange(-10, 1)
+PENALTIES = 10.0 ** np.arange(-10, 4)
 """Ridge penalties that are tried, relative to the mean squared singular value."""
 
 BOUND = 1e3

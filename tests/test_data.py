@@ -87,7 +87,7 @@ def test_labels_are_put_into_the_model_s_order(table: pm.Model) -> None:
 def test_several_observed_variables(two: pm.Model) -> None:
     rng = np.random.default_rng(3)
     y, count = rng.normal(size=(5, 4)), rng.poisson(2, size=(5, 3))
-    values, dims, sizes = read_datasets(two, {"count": count.astype(float), "y": y})
+    values, _, sizes = read_datasets(two, {"count": count.astype(float), "y": y})
     assert list(values) == ["y", "count"]
     np.testing.assert_array_equal(values["y"], y)
     np.testing.assert_array_equal(values["count"], count)
@@ -99,7 +99,7 @@ def test_dims_of_datasets_are_matched_by_name(two: pm.Model) -> None:
     rng = np.random.default_rng(4)
     y = xr.DataArray(rng.normal(size=(2, 3, 4)), dims=("a", "b", "y_dim_0"))
     count = xr.DataArray(rng.poisson(2, size=(3, 2, 3)), dims=("b", "a", "count_dim_0"))
-    values, dims, sizes = read_datasets(two, {"y": y, "count": count})
+    values, _, sizes = read_datasets(two, {"y": y, "count": count})
     assert (list(dims), sizes) == (["a", "b"], (2, 3))
     np.testing.assert_array_equal(values["y"].reshape(2, 3, 4), y)
     np.testing.assert_array_equal(values["count"].reshape(2, 3, 3), count.transpose("a", "b", ...))

@@ -59,8 +59,7 @@ def network(size, seed=0):
         seed,
     )
     rng = np.random.default_rng(seed)
-    for variable in made.trainable_variables:
-        variable.assign(variable + 0.3 * rng.normal(size=variable.shape))
+    made.assign({n: w + 0.15 * rng.normal(size=w.shape) for n, w in made.weights().items()})
     return made
 
 
@@ -69,7 +68,7 @@ DATA = np.array([[0.5, -1.0, 2.0], [-1.5, 0.3, 0.1]], np.float32)
 
 @pytest.mark.parametrize("size", [1, 2])
 def test_density_integrates_to_one(size):
-    points = 2001 if size == 1 else 301
+    points = 4001 if size == 1 else 801
     axis = np.linspace(-15, 15, points)
     grid = np.stack(np.meshgrid(*[axis] * size, indexing="ij"), -1).reshape(-1, size)
     log_density = network(size).log_prob(np.stack([grid, grid]), DATA)
@@ -93,8 +92,9 @@ def test_blocks_do_not_mix_datasets_up(monkeypatch):
     points = np.random.default_rng(2).normal(size=(2, 50, 2))
     whole = made.log_prob(points, DATA)
     monkeypatch.setattr("pymc_amortized.networks.ROWS", 7)
-    np.testing.assert_allclose(made.log_prob(points, DATA), whole, atol=1e-4)
-    np.testing.assert_allclose(made.log_prob(points[::-1], DATA[::-1]), whole[::-1], atol=1e-4)
+    np.testing.assert_allclose(made.log_prob(points, DATA), whole, rtol=1e-4, atol=1e-3)
+    swapped = made.log_prob(points[::-1], DATA[::-1])
+    np.testing.assert_allclose(swapped, whole[::-1], rtol=1e-4, atol=1e-3)
     draws, log_density = made.sample(DATA, 50, np.random.default_rng(3))
     np.testing.assert_allclose(made.log_prob(draws, DATA), log_density, atol=2e-3)
 

@@ -73,7 +73,8 @@ def test_draws_follow_their_own_data(
     noise = (drawn - data()[:, None, :SIZE]) / SD
     assert np.abs(noise.mean(axis=1)).max() < 5 / np.sqrt(draws)
     assert np.abs(np.mean(noise**2) - 1) < 5 * np.sqrt(2 / noise.size)
-    assert len(np.unique(noise.round(3))) > 0.8 * min(noise.size, 2000)  # no chunk repeats another
+    found = len(np.unique(noise.round(5)))  # no chunk repeats another
+    assert found > 0.95 * noise.size
     expected = -0.5 * (noise**2).sum(axis=-1) - SIZE * np.log(SD * np.sqrt(2 * np.pi))
     np.testing.assert_allclose(log_density, expected, atol=1e-3)
 
