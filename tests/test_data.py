@@ -99,7 +99,7 @@ def test_dims_of_datasets_are_matched_by_name(two: pm.Model) -> None:
     rng = np.random.default_rng(4)
     y = xr.DataArray(rng.normal(size=(2, 3, 4)), dims=("a", "b", "y_dim_0"))
     count = xr.DataArray(rng.poisson(2, size=(3, 2, 3)), dims=("b", "a", "count_dim_0"))
-    values, _, sizes = read_datasets(two, {"y": y, "count": count})
+    values, dims, sizes = read_datasets(two, {"y": y, "count": count})
     assert (list(dims), sizes) == (["a", "b"], (2, 3))
     np.testing.assert_array_equal(values["y"].reshape(2, 3, 4), y)
     np.testing.assert_array_equal(values["count"].reshape(2, 3, 3), count.transpose("a", "b", ...))

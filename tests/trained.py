@@ -1,4 +1,4 @@
-"""Amortized posteriors for tests: trained on little, or not at all."""
+"""Amortized posteriors for tests that need no training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pymc_amortized.parameters import parameters
 from pymc_amortized.preconditioning import fit_preconditioner
 from pymc_amortized.structure import observed_names, sorted_names
 
-__all__ = ["quick", "small", "untrained"]
+__all__ = ["small", "untrained"]
 
 
 def small() -> dict[str, object]:
@@ -23,12 +23,6 @@ def small() -> dict[str, object]:
         "summary": pma.summaries.residual_mlp(width=16, blocks=1, features=4),
         "flow": pma.flows.spline_coupling(couplings=2, width=8, bins=3),
     }
-
-
-def quick(model: pm.Model, **options: object) -> pma.AmortizedPosterior:
-    """Train small networks, whatever comes of it."""
-    given = {"simulations": 200, "random_seed": 1, "progressbar": False, **small(), **options}
-    return pma.fit(model, **given)
 
 
 def untrained(model: pm.Model | str, **networks: object) -> pma.AmortizedPosterior:
