@@ -19,7 +19,7 @@ DATASET_DIM = "dataset"
 class Datasets(NamedTuple):
     """Values of the observed variables for a number of datasets.
 
-    Parameters
+    Attributes
     ----------
     values : dict of str to ndarray of shape (datasets, *shape)
         Observed variables by name, in their own dtypes.

@@ -27,7 +27,7 @@ SUPPORT_DRAWS = (1, 10, 100, 1000)
 class Density(NamedTuple):
     """Log densities of a model, with observed values as inputs: one function for all datasets.
 
-    Parameters
+    Attributes
     ----------
     shapes : dict of str to tuple of int
         Unconstrained shapes of the free variables, in the order of the vector.
@@ -133,6 +133,7 @@ def support_check(model: pm.Model) -> Callable[[Arrays, Arrays], dict[str, np.nd
     log_likelihood = batched_function(values, terms[len(free) :], batch_shapes=axes)
 
     def outside(prior: Arrays, data: Arrays) -> dict[str, np.ndarray]:
+        """Search data for values that none of the prior's draws make possible."""
         draws = [np.asarray(prior[rv.name])[None] for rv in free]
         rows = [np.expand_dims(data[rv.name], 1) for rv in observed]
         names = [rv.name for rv in observed]

@@ -54,7 +54,7 @@ Factory = Callable[..., Any]
 class Source(NamedTuple):
     """Where a round's simulations come from.
 
-    Parameters
+    Attributes
     ----------
     steps, batch : int
         Optimizer steps in a round, simulations in a step.

@@ -26,7 +26,7 @@ TRIAL_DRAWS = (1, 3)
 class ForwardSampler(NamedTuple):
     """A model's forward sampler.
 
-    Parameters
+    Attributes
     ----------
     vectorized : bool
         True if all draws are made at once, False if one by one.

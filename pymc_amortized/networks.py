@@ -97,7 +97,9 @@ class Network:
         Returns
         -------
         parameters : ndarray of shape (datasets, draws, size)
+            The draws.
         log_density : ndarray of shape (datasets, draws)
+            Of each.
         """
         drawn = np.empty((len(features), draws, self.size), np.float32)
         log_density = np.empty((len(features), draws), np.float32)
@@ -121,6 +123,7 @@ class Network:
         Returns
         -------
         ndarray of shape (datasets, draws)
+            Log density of each point.
         """
         log_density = np.empty(parameters.shape[:2], np.float32)
         points = parameters.astype(np.float32)

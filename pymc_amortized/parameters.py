@@ -23,7 +23,7 @@ class Parameters(NamedTuple):
 
     The transforms are PyMC's own, so what comes back always lies in the support of the prior.
 
-    Parameters
+    Attributes
     ----------
     names : list of str
         Free variables, in the order of the vector.

@@ -21,7 +21,7 @@ PLAIN_DIMS = {0: (), 1: ("draw",), 2: ("chain", "draw")}
 class Points(NamedTuple):
     """Points to evaluate a density at.
 
-    Parameters
+    Attributes
     ----------
     values : dict of str to ndarray of shape (n, *shape)
         Free variables by name.

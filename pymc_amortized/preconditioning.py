@@ -24,7 +24,7 @@ BOUND = 1e3
 class Standardization(NamedTuple):
     """An elementwise, increasing map to the scale of one.
 
-    Parameters
+    Attributes
     ----------
     location, scale : ndarray of shape (size,)
         Median and robust standard deviation.
@@ -82,7 +82,7 @@ class Preconditioner(NamedTuple):
     noise and prior this alone is the posterior. Regression as a summary of the data: Fearnhead
     and Prangle (2012, JRSS B 74), Beaumont, Zhang and Balding (2002, Genetics 162).
 
-    Parameters
+    Attributes
     ----------
     parameters, data : Standardization
         Of unconstrained parameters (size) and of data (elements).

@@ -41,7 +41,7 @@ LARGEST_LOSS = 0.5
 class Simulations(NamedTuple):
     """Pairs of parameters and data.
 
-    Parameters
+    Attributes
     ----------
     vector : ndarray of shape (n, size)
         Unconstrained parameters.

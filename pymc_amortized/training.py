@@ -44,7 +44,7 @@ Batches = Callable[[], tuple[np.ndarray, np.ndarray]]
 class Round(NamedTuple):
     """What one round of training came to.
 
-    Parameters
+    Attributes
     ----------
     simulations : int
         Simulations seen so far, with repetitions.
@@ -67,7 +67,7 @@ class Round(NamedTuple):
 class History(NamedTuple):
     """A training run.
 
-    Parameters
+    Attributes
     ----------
     rounds : list of Round
         In order.
