@@ -17,6 +17,9 @@ at 3.3, Laplace's at 6.6, Student's with 2 degrees of freedom at 19."""
 PENALTIES = 10.0 ** np.arange(-10, 4)
 """Ridge penalties that are tried, relative to the mean squared singular value."""
 
+LEAST_FREEDOM = 0.2
+"""Part of the simulations that a regression must not have used up."""
+
 BOUND = 1e3
 """Standardized data go to a network no further out than this."""
 
@@ -185,8 +188,10 @@ def _ridge(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
     shrinkage = squares / (squares + penalties[:, None])
     explained = np.einsum("pe,es->ps", (2 - shrinkage) / (squares + penalties[:, None]), cross**2)
     leftover = np.maximum(((y - y_mean) ** 2).sum(axis=0) - explained, 0.0)
-    freedom = np.maximum(1 - (shrinkage.sum(axis=1, keepdims=True) + 1) / n, 1e-3)
-    best = np.argmin(leftover / freedom**2, axis=0)
+    freedom = 1 - (shrinkage.sum(axis=1, keepdims=True) + 1) / n
+    # a fit through all points leaves nothing over, and nothing to judge it by
+    score = np.where(freedom > LEAST_FREEDOM, leftover / np.maximum(freedom, 1e-3) ** 2, np.inf)
+    best = np.argmin(score, axis=0)
     slopes = axes @ (cross / (squares[:, None] + penalties[best]))
     return y_mean - x_mean @ slopes, slopes, 1 / freedom[best, 0]
 
