@@ -6,10 +6,12 @@ takes seconds, and ``pm.sample`` forks.
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
-__all__ = ["keras", "tf", "tfb", "tfd"]
+__all__ = ["compiled", "keras", "tf", "tfb", "tfd"]
 
 
 @contextmanager
@@ -40,4 +42,24 @@ if keras.backend.backend() != "tensorflow":
     raise ImportError(
         "KERAS_BACKEND: expected 'tensorflow', on which TensorFlow Probability's flows run, got "
         f"{keras.backend.backend()!r}. Unset it, or train in a process of its own."
+    )
+
+
+def compiled(
+    function: Callable[..., Any], *signature: tf.TensorSpec, xla: bool = False
+) -> Callable[..., Any]:
+    """Trace a function of tensors once.
+
+    Parameters
+    ----------
+    function : callable
+        Takes and returns tensors.
+    *signature : tf.TensorSpec
+        Of its arguments; by default the shapes of the first call.
+    xla : bool, default False
+        Compile with XLA.
+    """
+    # as a partial: TensorFlow counts tracings by code object, and would warn at the fifth fit
+    return tf.function(
+        partial(function), input_signature=signature or None, autograph=False, jit_compile=xla
     )

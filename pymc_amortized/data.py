@@ -9,11 +9,19 @@ import pymc as pm
 import xarray as xr
 from pymc.backends.arviz import coords_and_dims_for_inferencedata
 
-from pymc_amortized.structure import observed_names, observed_values, shapes
+from pymc_amortized.structure import (
+    deterministic_names,
+    free_names,
+    observed_names,
+    observed_values,
+    shapes,
+)
 
 __all__ = ["Datasets", "flat", "read_datasets"]
 
 DATASET_DIM = "dataset"
+
+NOT_MISSING = "Missing values are not supported yet: leave such datasets out."
 
 
 class Datasets(NamedTuple):
@@ -93,7 +101,7 @@ def read_datasets(
     specs = _specs(model)
     given = _as_mapping(observed, specs)
     arrays = [_labelled(spec, given[spec.name]) for spec in specs]
-    dims = _dataset_dims(specs, arrays)
+    dims = _dataset_dims(model, specs, arrays)
     values = {
         spec.name: _values(spec, array, dims) for spec, array in zip(specs, arrays, strict=True)
     }
@@ -147,7 +155,7 @@ def _labelled(spec: _Spec, value: Any) -> xr.DataArray:
                 f"{tuple(map(str, array.dims))}. Rename its dims to those of the model."
             )
     else:
-        array = _from_plain(spec, np.asarray(value))
+        array = _from_plain(spec, np.asanyarray(value))
     lengths = tuple(array.sizes[dim] for dim in spec.dims)
     if lengths != spec.shape:
         raise ValueError(
@@ -159,6 +167,11 @@ def _labelled(spec: _Spec, value: Any) -> xr.DataArray:
 
 
 def _from_plain(spec: _Spec, value: np.ndarray) -> xr.DataArray:
+    if np.ma.is_masked(value):
+        raise ValueError(
+            f"observed: expected values of {spec.name!r} without a mask, got "
+            f"{int(np.ma.getmaskarray(value).sum())} masked ones. {NOT_MISSING}"
+        )
     extra = value.ndim - len(spec.shape)
     if extra not in (0, 1):
         raise ValueError(
@@ -189,7 +202,9 @@ def _few(labels: np.ndarray) -> str:
     return f"{shown}, ..." if len(labels) > 3 else shown
 
 
-def _dataset_dims(specs: list[_Spec], arrays: list[xr.DataArray]) -> dict[str, int]:
+def _dataset_dims(
+    model: pm.Model, specs: list[_Spec], arrays: list[xr.DataArray]
+) -> dict[str, int]:
     every = [
         {str(dim): array.sizes[dim] for dim in array.dims if dim not in spec.dims}
         for spec, array in zip(specs, arrays, strict=True)
@@ -201,6 +216,13 @@ def _dataset_dims(specs: list[_Spec], arrays: list[xr.DataArray]) -> dict[str, i
                 f"datasets, got {every[0] or 'none'} and {dims or 'none'}. Pass as many datasets "
                 "of each."
             )
+    reserved = {"chain", "draw", *free_names(model), *deterministic_names(model)}
+    if taken := [dim for dim in every[0] if dim in reserved]:
+        raise ValueError(
+            f"observed: expected dims of datasets with names of their own, got "
+            f"{', '.join(map(repr, taken))}, which the result needs. Rename them, for example with "
+            f'.rename({taken[0]}="{DATASET_DIM}").'
+        )
     if 0 in every[0].values():
         raise ValueError(f"observed: expected at least one dataset, got the dims {every[0]}.")
     return every[0]
@@ -231,5 +253,5 @@ def _check_finite(values: Mapping[str, np.ndarray]) -> None:
         if bad.any():
             raise ValueError(
                 f"observed: expected finite values of {name!r}, got {int(bad.sum())} that are NaN "
-                "or infinite. Missing values are not supported yet: leave such datasets out."
+                f"or infinite. {NOT_MISSING}"
             )

@@ -1,6 +1,6 @@
 """The log density of a model, batched over draws and datasets."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,15 +13,12 @@ from pymc_amortized.batching import Batched, batched_function
 from pymc_amortized.graphs import frozen, observed_variables
 from pymc_amortized.parameters import split
 
-__all__ = ["Density", "density", "support_check"]
+__all__ = ["Density", "density", "log_density_terms"]
 
 Arrays = Mapping[str, np.ndarray]
 
 ELEMENTS = 2**22
 """Observed values times draws that are worked on at a time: 32 MiB for each array of the graph."""
-
-SUPPORT_DRAWS = (1, 10, 100, 1000)
-"""Prior draws under which observed values are tried, each stage for those not yet possible."""
 
 
 class Density(NamedTuple):
@@ -82,7 +79,7 @@ def density(
         False for the log prior alone, of a model whose observed variables have no density.
     """
     free, observed = len(model.free_RVs), observed_variables(model) if likelihood else []
-    values, terms = _terms(model, [*model.free_RVs, *observed], transformed=True)
+    values, terms = log_density_terms(model, [*model.free_RVs, *observed], transformed=True)
     joint = pt.add(*(term.sum() for term in terms))
     axes = [(None, None)] * free + [(None, 1)] * (len(values) - free)
     return Density(
@@ -92,10 +89,27 @@ def density(
     )
 
 
-def _terms(
+def log_density_terms(
     model: pm.Model, variables: Sequence[TensorVariable], *, transformed: bool
 ) -> tuple[list[TensorVariable], list[TensorVariable]]:
-    """Inputs for random variables, and the log density of each."""
+    """Inputs for random variables, and the log density of each.
+
+    Parameters
+    ----------
+    model : pm.Model
+        A model of which these variables have a density.
+    variables : sequence of TensorVariable
+        Free and observed variables.
+    transformed : bool
+        Whether the inputs of free variables are unconstrained, and Jacobians are included.
+
+    Returns
+    -------
+    values : list of TensorVariable
+        Inputs, in the order of the variables.
+    terms : list of TensorVariable
+        Log densities of the variables, elementwise.
+    """
     rvs = frozen(model, variables)
     kept = {rv: model.rvs_to_transforms[rv] if transformed else None for rv in variables}
     values = [
@@ -109,58 +123,3 @@ def _terms(
         jacobian=True,
     )
     return values, list(terms)
-
-
-def support_check(model: pm.Model) -> Callable[[Arrays, Arrays], dict[str, np.ndarray]]:
-    """Compile a search for observed values that no parameters of the prior make possible.
-
-    Parameters
-    ----------
-    model : pm.Model
-        A model of which every variable has a density.
-
-    Returns
-    -------
-    callable
-        Takes draws of the free variables from their prior, (n, *shape) each, of which up to 1000
-        are used, and observed values, (datasets, *shape) each. Returns by observed variable where
-        its density is zero under every draw that was tried, of shape ``(datasets, *elements)``,
-        without the axes of a multivariate variable.
-    """
-    free, observed = model.free_RVs, observed_variables(model)
-    values, terms = _terms(model, [*free, *observed], transformed=False)
-    axes = [(1, None)] * len(free) + [(None, 1)] * len(observed)
-    log_likelihood = batched_function(values, terms[len(free) :], batch_shapes=axes)
-
-    def outside(prior: Arrays, data: Arrays) -> dict[str, np.ndarray]:
-        """Search data for values that none of the prior's draws make possible."""
-        draws = [np.asarray(prior[rv.name])[None] for rv in free]
-        rows = [np.expand_dims(data[rv.name], 1) for rv in observed]
-        names = [rv.name for rv in observed]
-        return dict(zip(names, _never(log_likelihood, draws, rows), strict=True))
-
-    return outside
-
-
-def _never(
-    log_likelihood: Batched, draws: Sequence[np.ndarray], data: Sequence[np.ndarray]
-) -> list[np.ndarray]:
-    impossible: list[np.ndarray] = []
-    left = np.arange(len(data[0]))
-    for number in SUPPORT_DRAWS:
-        some = [draw[:, :number] for draw in draws]
-        with np.errstate(all="ignore"):
-            pieces = log_likelihood(*some, *(d[left] for d in data))
-        now = [np.all(piece == -np.inf, axis=1) for piece in pieces]
-        if not impossible:
-            impossible = now
-        for known, new in zip(impossible, now, strict=True):
-            known[left] = new
-        left = np.flatnonzero(np.any([_any(known) for known in impossible], axis=0))
-        if not left.size:
-            break
-    return impossible
-
-
-def _any(where: np.ndarray) -> np.ndarray:
-    return where.reshape(len(where), -1).any(axis=1)

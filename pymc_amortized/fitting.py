@@ -3,26 +3,28 @@
 import time
 import warnings
 from collections.abc import Callable
-from os import PathLike
-from typing import TYPE_CHECKING, Any, NamedTuple
+from inspect import isfunction
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pymc as pm
 
+from pymc_amortized.arguments import generator
+from pymc_amortized.data import read_datasets
 from pymc_amortized.forward import forward_sampler
-from pymc_amortized.inference_data import group, read
 from pymc_amortized.parameters import parameters
 from pymc_amortized.posterior import AmortizedPosterior
 from pymc_amortized.preconditioning import Preconditioner, fit_preconditioner
 from pymc_amortized.progress import progress_bar
 from pymc_amortized.simulation import Simulations, Simulator, ahead
+from pymc_amortized.sources import FEWEST_SIMULATIONS, Source, simulation_source
 from pymc_amortized.structure import (
     check_model,
-    free_names,
+    has_likelihood,
     observed_names,
-    shapes,
     sorted_names,
 )
+from pymc_amortized.support import check_support, support_check
 
 if TYPE_CHECKING:
     from pymc_amortized.networks import Network
@@ -30,41 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = ["fit"]
 
-BATCH = 256
-"""Simulations in an optimizer step."""
-
-STEPS = 250
-"""Optimizer steps in a round: one compiled call, one look at the held-out loss."""
-
-FEWEST_STEPS = 20
-"""Steps in a round with few simulations, which are then seen more than once in it."""
-
-FIRST_SIMULATIONS = 20_000
-"""Simulations that standardization is fitted to where fresh ones are drawn throughout."""
-
-HELD_OUT = {"fresh": 0.3, "fixed": 0.1}
-"""Part of the first, or of a fixed number of simulations that only tells when to stop."""
-
-FEWEST_SIMULATIONS = 100
-"""A fixed budget has at least so many."""
+FACTORIES = ("pymc_amortized.flows", "pymc_amortized.summaries")
+EXAMPLES = {"summary": "pma.summaries.residual_mlp()", "flow": "pma.flows.spline_coupling()"}
 
 Factory = Callable[..., Any]
-
-
-class Source(NamedTuple):
-    """Where a round's simulations come from.
-
-    Attributes
-    ----------
-    steps, batch : int
-        Optimizer steps in a round, simulations in a step.
-    draw : callable
-        Takes a seed, returns steps * batch simulations.
-    """
-
-    steps: int
-    batch: int
-    draw: Callable[[int], Simulations]
 
 
 def fit(
@@ -114,7 +85,8 @@ def fit(
     ------
     ValueError
         If the model has no free or no observed variable, a transform that simulations do not
-        follow, or more than half of its simulations are NaN or infinite.
+        follow, or data that are not finite or outside the support of their distribution, or more
+        than half of its simulations are NaN or infinite.
     NotImplementedError
         If a variable cannot be simulated (``pm.Flat``), or stands for something that simulations
         leave out (``pm.Potential``, ``pm.Minibatch``).
@@ -137,17 +109,19 @@ def fit(
     """
     model = pm.modelcontext(model)
     check_model(model)
-    _check_options(simulations, max_seconds)
+    _check_options(simulations, max_seconds, summary=summary, flow=flow)
     start = time.perf_counter()
-    seeds = np.random.default_rng(random_seed).integers(2**31, size=4).tolist()
+    seeds = generator(random_seed).integers(2**31, size=4).tolist()
     simulator = _simulator(model, seeds[0])
-    first, fresh = _first_simulations(model, simulator, simulations, seeds[0], progressbar)
-    training, held_out = _split(first, HELD_OUT["fresh" if fresh else "fixed"], seeds[1])
-    preconditioner = fit_preconditioner(training.vector, training.data)
+    _check_own_data(model, simulator)
+    source = simulation_source(model, simulator, simulations, seeds[0], progressbar)
+    preconditioner = fit_preconditioner(source.training.vector, source.training.data)
     network = _network(summary, flow, preconditioner, seeds[2])
-    source = _fresh(simulator) if fresh else _epochs(training)
-    history = _train(network, preconditioner, source, held_out, seeds[3], max_seconds, progressbar)
-    simulator.warn_of_dropped()
+    history, dropped = _train(network, preconditioner, source, seeds[3], max_seconds, progressbar)
+    used = len(source.training) + len(source.held_out)
+    used += history.rounds[-1].simulations if source.fresh else 0
+    if dropped:
+        _warn_of_dropped(dropped, used + dropped)
     if not history.converged:
         _warn_of_cut(max_seconds)
     return AmortizedPosterior(
@@ -156,8 +130,8 @@ def fit(
         preconditioner,
         network,
         settings={
-            "simulations": history.rounds[-1].simulations + len(first) if fresh else len(first),
-            "dropped_simulations": simulator.dropped,
+            "simulations": used,
+            "dropped_simulations": dropped,
             "vectorized": simulator.sampler.vectorized,
             "training_seconds": time.perf_counter() - start,
             "converged": history.converged,
@@ -166,91 +140,40 @@ def fit(
     )
 
 
-def _check_options(simulations: Any, max_seconds: float | None) -> None:
-    if isinstance(simulations, int | np.integer) and (
-        isinstance(simulations, bool) or simulations < FEWEST_SIMULATIONS
+def _check_options(simulations: Any, max_seconds: Any, **factories: Any) -> None:
+    number = isinstance(simulations, int | float | np.number)
+    if number and (
+        isinstance(simulations, bool)
+        or not isinstance(simulations, int | np.integer)
+        or simulations < FEWEST_SIMULATIONS
     ):
         raise ValueError(
-            f"simulations: expected at least {FEWEST_SIMULATIONS}, got {simulations!r}. Leave it "
-            "out to draw fresh simulations throughout."
+            f"simulations: expected an integer of at least {FEWEST_SIMULATIONS}, got "
+            f"{simulations!r}. Leave it out to draw fresh simulations throughout."
         )
-    if max_seconds is not None and not max_seconds > 0:
+    seconds = isinstance(max_seconds, int | float | np.number) and max_seconds > 0
+    if max_seconds is not None and not seconds:
         raise ValueError(f"max_seconds: expected a positive number, got {max_seconds!r}.")
+    for name, factory in factories.items():
+        own = getattr(factory, "__module__", None) in FACTORIES and isfunction(factory)
+        if factory is not None and (own or not callable(factory)):
+            got = f"{factory.__name__} itself" if own else repr(factory)
+            raise TypeError(
+                f"{name}: expected what a factory returns, such as {EXAMPLES[name]}, got {got}."
+            )
 
 
-def _first_simulations(
-    model: pm.Model, simulator: Simulator, simulations: Any, seed: int, progressbar: bool
-) -> tuple[Simulations, bool]:
-    """Simulations to look at before training, and whether training draws fresh ones."""
-    if simulations is None or isinstance(simulations, int | np.integer):
-        number = FIRST_SIMULATIONS if simulations is None else int(simulations)
-        with progress_bar("Simulating", number, disable=not progressbar) as advance:
-            return simulator.draw(number, seed, advance), simulations is None
-    given = read(simulations) if isinstance(simulations, str | PathLike) else simulations
-    draws = _given_draws(model, given)
-    found = simulator.keep_finite(draws)
-    if len(found) < FEWEST_SIMULATIONS:
-        raise ValueError(
-            f"simulations: expected at least {FEWEST_SIMULATIONS} draws, got {len(found)}. Draw "
-            "more with pma.simulate(draws=...)."
-        )
-    return found, False
-
-
-def _given_draws(model: pm.Model, given: Any) -> dict[str, np.ndarray]:
-    """Draws of the free and observed variables, of shape (n, *shape), from `pma.simulate`."""
-    expected = shapes(model)
-    names = {"prior": free_names(model), "prior_predictive": observed_names(model)}
-    draws = {}
-    for name, variables in names.items():
-        dataset = group(given, name)
-        for variable in variables:
-            if variable not in dataset:
-                raise ValueError(
-                    f"simulations: expected {variable!r} in the group {name!r}, got "
-                    f"{', '.join(map(str, dataset.data_vars))}. Pass what pma.simulate(model) "
-                    "returned for this very model."
-                )
-            values = dataset[variable].transpose("chain", "draw", ...).to_numpy()
-            if values.shape[2:] != expected[variable]:
-                raise ValueError(
-                    f"simulations: expected {variable!r} of shape {expected[variable]}, got "
-                    f"{values.shape[2:]}. Pass what pma.simulate(model) returned for this very "
-                    "model."
-                )
-            draws[variable] = values.reshape(-1, *values.shape[2:])
-    return draws
+def _check_own_data(model: pm.Model, simulator: Simulator) -> None:
+    """Refuse own data that are impossible, before the training that has no use for them."""
+    datasets = read_datasets(model)
+    if has_likelihood(model):
+        check_support(support_check(model), simulator.sampler.draw(1000, 0), datasets)
 
 
 def _simulator(model: pm.Model, seed: int) -> Simulator:
     sampler = forward_sampler(model, sort=sorted_names(model))
     example = sampler.draw(2, seed)
     return Simulator(sampler, parameters(model, example), observed_names(model))
-
-
-def _split(pairs: Simulations, part: float, seed: int) -> tuple[Simulations, Simulations]:
-    """Hold a part out at random: (training, held out)."""
-    order = np.random.default_rng(seed).permutation(len(pairs))
-    number = max(1, round(part * len(pairs)))
-    return pairs.take(order[number:]), pairs.take(order[:number])
-
-
-def _fresh(simulator: Simulator) -> Source:
-    """New simulations for every round."""
-    return Source(STEPS, BATCH, lambda seed: simulator.draw(STEPS * BATCH, seed))
-
-
-def _epochs(pairs: Simulations) -> Source:
-    """The same simulations again and again, shuffled each time through."""
-    batch = min(BATCH, len(pairs))
-    steps = min(STEPS, max(FEWEST_STEPS, len(pairs) // batch))
-
-    def shuffled(seed: int) -> Simulations:
-        rng, times = np.random.default_rng(seed), -(-steps * batch // len(pairs))
-        order = np.concatenate([rng.permutation(len(pairs)) for _ in range(times)])
-        return pairs.take(order[: steps * batch])
-
-    return Source(steps, batch, shuffled)
 
 
 def _network(
@@ -269,29 +192,50 @@ def _train(
     network: "Network",
     preconditioner: Preconditioner,
     source: Source,
-    held_out: Simulations,
     seed: int,
     max_seconds: float | None,
     progressbar: bool,
-) -> "History":
+) -> tuple["History", int]:
+    """Train; also counts the simulations that were dropped on the way."""
     from pymc_amortized.training import train
+
+    dropped = [source.dropped]
 
     def prepared(pairs: Simulations) -> tuple[np.ndarray, np.ndarray]:
         features = preconditioner.features(pairs.data)
         remainder, _ = preconditioner.remainder(pairs.vector, features)
         return remainder.astype(np.float32), features.astype(np.float32)
 
+    def drawn(seed: int) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
+        pairs = source.draw(seed)
+        return pairs.dropped, prepared(pairs)
+
     bar = progress_bar("Training", unit="steps", columns={"loss": ".3f"}, disable=not progressbar)
-    with bar as advance, ahead(lambda seed: prepared(source.draw(seed)), seed) as batches:
-        return train(
+    with bar as advance, ahead(drawn, seed) as following:
+
+        def batches() -> tuple[np.ndarray, np.ndarray]:
+            lost, arrays = following()
+            dropped.append(lost)
+            return arrays
+
+        history = train(
             network,
             batches,
-            prepared(held_out),
+            prepared(source.held_out),
             steps=source.steps,
             batch=source.batch,
             max_seconds=max_seconds,
             advance=advance,
         )
+    return history, sum(dropped)
+
+
+def _warn_of_dropped(dropped: int, drawn: int) -> None:
+    warnings.warn(
+        f"{dropped} of {drawn} simulations came out NaN or infinite and were dropped: the "
+        "posterior is that of a prior without them. Look at pma.simulate(model).",
+        stacklevel=3,
+    )
 
 
 def _warn_of_cut(max_seconds: float | None) -> None:

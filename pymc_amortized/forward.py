@@ -22,6 +22,9 @@ Draw = Callable[[int, int], dict[str, np.ndarray]]
 TRIAL_DRAWS = (1, 3)
 """Numbers of draws that a batch is tried with before it is trusted."""
 
+BLAME_DRAWS = 1000
+"""Draws of a variable in which an error must show up for the variable to be named."""
+
 
 class ForwardSampler(NamedTuple):
     """A model's forward sampler.
@@ -62,15 +65,41 @@ def forward_sampler(model: pm.Model, *, sort: Collection[str] = ()) -> ForwardSa
     outputs = frozen(model, list(variables(model).values()), sort=sort)
     box = black_box(outputs)
     if box:
-        return ForwardSampler(False, f"{box} is a user's random function", _loop(names, outputs))
+        reason = f"{box} is a user's random function"
+        return ForwardSampler(False, reason, _blaming(_loop(names, outputs), names, outputs))
     try:
         draw = _batch(model, names, outputs, sort)
         _try(draw, model, names, outputs)
     except Exception as error:  # noqa: BLE001  a broken model breaks the loop below as well
-        draw = _loop(names, outputs)
+        draw = _blaming(_loop(names, outputs), names, outputs)
         draw(1, 0)
         return ForwardSampler(False, _first_line(error), draw)
-    return ForwardSampler(True, "", draw)
+    return ForwardSampler(True, "", _blaming(draw, names, outputs))
+
+
+def _blaming(draw: Draw, names: list[str], outputs: Sequence[TensorVariable]) -> Draw:
+    """Name the variable in errors that its parameters bring about, such as a negative scale."""
+
+    def explained(draws: int, seed: int) -> dict[str, np.ndarray]:
+        try:
+            return draw(draws, seed)
+        except ValueError as error:
+            raise ValueError(
+                f"model: expected values of {_culprit(names, outputs)} for all of the prior, got "
+                f"'{_first_line(error)}'. Choose priors under which its parameters are valid, for "
+                "example a positive one for a scale."
+            ) from error
+
+    return explained
+
+
+def _culprit(names: list[str], outputs: Sequence[TensorVariable]) -> str:
+    for name, output in zip(names, outputs, strict=True):
+        try:
+            _loop([name], [output])(BLAME_DRAWS, 0)
+        except ValueError:
+            return repr(name)
+    return "every variable"
 
 
 def _first_line(error: Exception) -> str:

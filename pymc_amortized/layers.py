@@ -23,7 +23,8 @@ class Residual:
     Parameters
     ----------
     inputs, width, outputs : int
-        Lengths of what comes in, of the hidden vectors and of what goes out.
+        Lengths of what comes in, of the hidden vectors and of what goes out. With no inputs at
+        all there is no first layer, and the shift takes its place.
     blocks : int
         Residual blocks, of one dense layer each.
     rng : numpy.random.Generator
@@ -42,19 +43,19 @@ class Residual:
         *,
         zero: bool = False,
     ) -> None:
-        self.first = dense(inputs, width, rng)
+        self.first = dense(inputs, width, rng) if inputs else None
         self.blocks = [dense(width, width, rng, zero=True) for _ in range(blocks)]
         self.last = dense(width, outputs, rng, zero=zero)
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:
         """All weights."""
-        layers = [self.first, *self.blocks, self.last]
+        layers = [*([self.first] if self.first else []), *self.blocks, self.last]
         return [variable for layer in layers for variable in layer.trainable_variables]
 
     def __call__(self, x: tf.Tensor, shift: tf.Tensor | float = 0.0) -> tf.Tensor:
         """Map (*batch, inputs) to (*batch, outputs); `shift` is added to the first layer's."""
-        hidden = self.first(x) + shift
+        hidden = self.first(x) + shift if self.first else shift
         for block in self.blocks:
             hidden += block(tf.nn.silu(hidden))
         return self.last(tf.nn.silu(hidden))

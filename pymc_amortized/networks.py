@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pymc_amortized.backend import tf
+from pymc_amortized.backend import compiled, tf
 
 __all__ = ["ConditionalFlow", "Network", "Summary"]
 
@@ -53,13 +53,13 @@ class Network:
         self.summary: Summary = summary(elements, rng)
         self.features = int(self.summary(tf.zeros((1, elements))).shape[-1])
         self.flow: ConditionalFlow = flow(size, self.features, rng)
-        self._summarize = _graph(self.summary, tf.TensorSpec((None, elements), tf.float32))
+        self._summarize = compiled(self.summary, tf.TensorSpec((None, elements), tf.float32))
         # no XLA here: it would compile for seconds for each new number of draws, to be no faster
         context = tf.TensorSpec((None, self.features), tf.float32)
         points = tf.TensorSpec((None, None, size), tf.float32)
         number, seeds = tf.TensorSpec((), tf.int32), tf.TensorSpec((2,), tf.int32)
-        self._sample = _graph(self._sampled, context, number, seeds)
-        self._log_prob = _graph(lambda c, p: self.flow(c).log_prob(p), context, points)
+        self._sample = compiled(self._sampled, context, number, seeds)
+        self._log_prob = compiled(lambda c, p: self.flow(c).log_prob(p), context, points)
 
     @property
     def trainable_variables(self) -> list[Any]:
@@ -145,7 +145,3 @@ class Network:
         self, context: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         return self.flow(context).experimental_sample_and_log_prob(draws, seed=seed)
-
-
-def _graph(function: Callable[..., Any], *signature: tf.TensorSpec) -> Callable[..., Any]:
-    return tf.function(function, input_signature=signature, autograph=False)

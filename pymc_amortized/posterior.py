@@ -11,14 +11,17 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
+from pymc_amortized.arguments import check_count, generator
 from pymc_amortized.data import Datasets, flat, read_datasets
-from pymc_amortized.density import Density, density, support_check
+from pymc_amortized.density import density
 from pymc_amortized.forward import forward_sampler
 from pymc_amortized.inference_data import assemble, constant_data, labelled, observed_data
 from pymc_amortized.parameters import Parameters
-from pymc_amortized.points import Points, read_points
+from pymc_amortized.points import read_points
 from pymc_amortized.preconditioning import Preconditioner
+from pymc_amortized.predictive import predictive_sampler
 from pymc_amortized.progress import progress_bar
+from pymc_amortized.sampling import Sampler
 from pymc_amortized.structure import constant_data as constant_values
 from pymc_amortized.structure import (
     deterministic_names,
@@ -26,6 +29,7 @@ from pymc_amortized.structure import (
     observed_names,
     sorted_names,
 )
+from pymc_amortized.support import check_support, support_check
 
 if TYPE_CHECKING:
     from arviz import InferenceData
@@ -33,9 +37,6 @@ if TYPE_CHECKING:
     from pymc_amortized.networks import Network
 
 __all__ = ["AmortizedPosterior"]
-
-CHUNK = 2**19
-"""Draws between two steps of the progress bar: a few hundred MB with dozens of parameters."""
 
 HISTORY = ("simulations", "loss", "held_out_loss", "learning_rate", "seconds")
 """What is kept of each round of training."""
@@ -93,6 +94,7 @@ class AmortizedPosterior:
         draws: int = 1000,
         chains: int = 4,
         var_names: Sequence[str] | None = None,
+        predictive: bool = False,
         random_seed: Any = None,
         progressbar: bool = True,
     ) -> "InferenceData | xr.DataTree":
@@ -111,6 +113,9 @@ class AmortizedPosterior:
             are for ArviZ's sake.
         var_names : sequence of str, optional
             Free variables and deterministics to return; by default all.
+        predictive : bool, default False
+            Also draw the observed variables anew, once for each draw of the parameters: the group
+            ``posterior_predictive``, as ``pm.sample_posterior_predictive`` has it.
         random_seed : int, sequence of int or numpy.random.Generator, optional
             The same seed gives the same draws.
         progressbar : bool, default True
@@ -137,21 +142,33 @@ class AmortizedPosterior:
         """
         started = time.perf_counter()
         names = self._output_names(var_names)
-        _check_count("draws", draws)
-        _check_count("chains", chains)
+        check_count("draws", draws)
+        check_count("chains", chains)
         datasets = self._read(observed)
-        rng = np.random.default_rng(random_seed)
+        rng = generator(random_seed)
         total = draws * chains * len(flat(datasets.values))
         with progress_bar("Sampling", total, disable=not progressbar) as advance:
-            values, stats = self._draw(datasets.values, draws * chains, names, rng, advance)
+            drawn = self._sampler.draw(
+                datasets.values,
+                draws * chains,
+                names,
+                rng,
+                predict=self._predict if predictive else None,
+                advance=advance,
+            )
         shape = (chains, draws, *datasets.sizes)
         leading = {"chain": None, "draw": None, **datasets.dims}
-        groups = {
-            "posterior": labelled(self.model, _unstack(values, shape), leading),
-            "sample_stats": labelled(self.model, _unstack(stats, shape), leading),
-            "observed_data": self._observed_data(datasets),
-            "constant_data": constant_data(self.model),
+        sampled = {
+            "posterior": drawn.values,
+            "sample_stats": drawn.statistics,
+            "posterior_predictive": drawn.predicted,
         }
+        groups = {
+            name: labelled(self.model, _unstack(arrays, shape), leading)
+            for name, arrays in sampled.items()
+        }
+        groups["observed_data"] = self._observed_data(datasets)
+        groups["constant_data"] = constant_data(self.model)
         return assemble(groups, self._attributes(time.perf_counter() - started))
 
     def log_prob(
@@ -184,7 +201,7 @@ class AmortizedPosterior:
         """
         datasets = self._read(observed)
         points = read_points(self.model, self._parameters.names, parameters, datasets)
-        return points.labelled(self._log_density(points, datasets))
+        return points.labelled(self._sampler.log_prob(points, datasets.values))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write everything to one safetensors file, which holds numbers and no code.
@@ -205,11 +222,15 @@ class AmortizedPosterior:
         write(path, self.model, *parts)
 
     @cached_property
-    def _density(self) -> Density | None:
-        """The model's log joint, None where it has no likelihood."""
-        if not has_likelihood(self.model):
-            return None
-        return density(self.model, self._parameters.shapes)
+    def _sampler(self) -> Sampler:
+        """Compiled when first needed; without a density where the model has no likelihood."""
+        known = has_likelihood(self.model)
+        log_joint = density(self.model, self._parameters.shapes) if known else None
+        return Sampler(self._parameters, self._preconditioner, self._network, log_joint)
+
+    @cached_property
+    def _predict(self) -> Callable[..., dict[str, np.ndarray]]:
+        return predictive_sampler(self.model)
 
     @cached_property
     def _outside(self) -> Callable[..., dict[str, np.ndarray]]:
@@ -223,8 +244,8 @@ class AmortizedPosterior:
     def _read(self, observed: Mapping[str, Any] | xr.Dataset | None) -> Datasets:
         self._check_constants()
         datasets = read_datasets(self.model, observed)
-        if self._density is not None:
-            _check_support(self._outside(self._prior, datasets.values), datasets)
+        if self._sampler.density is not None:
+            check_support(self._outside, self._prior, datasets)
         return datasets
 
     def _check_constants(self) -> None:
@@ -245,64 +266,11 @@ class AmortizedPosterior:
                 f"var_names: expected some of {', '.join(map(repr, every))}, got "
                 f"{', '.join(map(repr, unknown))}."
             )
+        if wanted is not None and not len(wanted):
+            raise ValueError(
+                f"var_names: expected some of {', '.join(map(repr, every))}, got none."
+            )
         return every if wanted is None else list(wanted)
-
-    def _draw(
-        self,
-        observed: Mapping[str, np.ndarray],
-        draws: int,
-        names: Sequence[str],
-        rng: np.random.Generator,
-        advance: Callable[..., None],
-    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Draws and their statistics, each of shape (datasets, draws, ...)."""
-        datasets = len(flat(observed))
-        step = max(1, CHUNK // draws)
-        pieces = []
-        for start in range(0, datasets, step):
-            part = {name: value[start : start + step] for name, value in observed.items()}
-            pieces.append(self._draw_part(part, draws, names, rng))
-            advance(draws * min(step, datasets - start))
-        return tuple(
-            {name: np.concatenate([piece[k][name] for piece in pieces]) for name in pieces[0][k]}
-            for k in (0, 1)
-        )
-
-    def _draw_part(
-        self,
-        observed: Mapping[str, np.ndarray],
-        draws: int,
-        names: Sequence[str],
-        rng: np.random.Generator,
-    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        features = self._preconditioner.features(flat(observed))
-        remainder, log_q = self._network.sample(features, draws, rng)
-        vector, log_det = self._preconditioner.restore(remainder, features[:, None])
-        stats = {"log_q": log_q - log_det}
-        if self._density is not None:
-            lp = self._density.log_joint(vector, observed)
-            stats = {"lp": lp, **stats, "log_weight": lp - stats["log_q"]}
-        return self._values(vector, observed, names), stats
-
-    def _values(
-        self, vector: np.ndarray, observed: Mapping[str, np.ndarray], names: Sequence[str]
-    ) -> dict[str, np.ndarray]:
-        datasets, draws, size = vector.shape
-        values, _ = self._parameters.constrain(vector.reshape(-1, size))
-        if set(names) & set(self._parameters.derived):
-            needed = {n: np.repeat(observed[n], draws, axis=0) for n in self._parameters.needs}
-            values |= self._parameters.deterministics(values, needed)
-        return {n: values[n].reshape(datasets, draws, *values[n].shape[1:]) for n in names}
-
-    def _log_density(self, points: Points, datasets: Datasets) -> np.ndarray:
-        """Log density of each point under its dataset, one after the other."""
-        features = self._preconditioner.features(flat(datasets.values))[points.dataset]
-        vector, log_jacobian = self._parameters.unconstrain(points.values)
-        inside = np.isfinite(vector).all(axis=1)
-        safe = np.where(inside[:, None], vector, 0.0)
-        remainder, log_det = self._preconditioner.remainder(safe, features)
-        log_q = self._network.log_prob(remainder[:, None], features)[:, 0]
-        return np.where(inside, log_q - log_det - log_jacobian, -np.inf)
 
     def _observed_data(self, datasets: Datasets) -> xr.Dataset:
         if not datasets.dims:
@@ -316,25 +284,6 @@ class AmortizedPosterior:
             "sampling_time": seconds,
             "inference_library_settings": json.dumps(self.settings),
         }
-
-
-def _check_count(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name}: expected an integer of at least 1, got {value!r}.")
-
-
-def _check_support(outside: Mapping[str, np.ndarray], datasets: Datasets) -> None:
-    for name, where in outside.items():
-        if where.any():
-            numbers = np.flatnonzero(where.reshape(len(where), -1).any(axis=1))
-            which = f" in the datasets {', '.join(map(str, numbers[:10]))}" if datasets.dims else ""
-            first = datasets.values[name][numbers[0]]
-            example = first[where[numbers[0]]].ravel()[0]
-            raise ValueError(
-                f"observed: expected values of {name!r} inside the support of its distribution, "
-                f"got {int(where.sum())} outside it{which}, such as {example}: no parameters of "
-                "the prior make them possible. Correct the data or widen the prior."
-            )
 
 
 def _unstack(arrays: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> dict[str, np.ndarray]:

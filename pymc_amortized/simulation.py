@@ -1,14 +1,14 @@
 """Simulations of a model: what users see of them, and what networks are trained on."""
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pymc as pm
 
+from pymc_amortized.arguments import check_count, generator
 from pymc_amortized.data import flat
 from pymc_amortized.forward import ForwardSampler, forward_sampler
 from pymc_amortized.inference_data import assemble, constant_data, labelled, observed_data
@@ -47,10 +47,13 @@ class Simulations(NamedTuple):
         Unconstrained parameters.
     data : ndarray of shape (n, elements)
         Observed variables in a row.
+    dropped : int
+        Pairs that came out NaN or infinite on the way to these.
     """
 
     vector: np.ndarray
     data: np.ndarray
+    dropped: int = 0
 
     def __len__(self) -> int:
         """Number of pairs."""
@@ -60,11 +63,16 @@ class Simulations(NamedTuple):
         """Select pairs."""
         return Simulations(self.vector[index], self.data[index])
 
+    def join(self, others: "Simulations") -> "Simulations":
+        """Append pairs."""
+        vector, data = (np.concatenate(two) for two in zip(self[:2], others[:2], strict=True))
+        return Simulations(vector, data, self.dropped + others.dropped)
 
-class Simulator:
+
+class Simulator(NamedTuple):
     """Draws pairs of parameters and data that are finite, and counts the others.
 
-    Parameters
+    Attributes
     ----------
     sampler : ForwardSampler
         Of the model.
@@ -74,53 +82,59 @@ class Simulator:
         Names of the observed variables.
     """
 
-    def __init__(
-        self, sampler: ForwardSampler, parameters: Parameters, observed: list[str]
-    ) -> None:
-        self.sampler, self.parameters, self.observed = sampler, parameters, observed
-        self.drawn = self.dropped = 0
+    sampler: ForwardSampler
+    parameters: Parameters
+    observed: list[str]
 
     def draw(
         self, number: int, seed: int, advance: Callable[..., None] = lambda _: None
     ) -> Simulations:
-        """Draw exactly so many pairs."""
-        seeds = np.random.SeedSequence(seed)
-        pieces: list[Simulations] = []
-        while (missing := number - sum(map(len, pieces))) > 0:
-            draws = _in_chunks(self.sampler, missing, seeds.spawn(1)[0], advance)
-            pieces.append(self.keep_finite(draws))
-        return Simulations(*map(np.concatenate, zip(*pieces, strict=True)))
-
-    def keep_finite(self, draws: Mapping[str, np.ndarray]) -> Simulations:
-        """Turn draws of the model's variables into pairs, without those that are not finite.
+        """Draw exactly so many pairs.
 
         Raises
         ------
         ValueError
-            If more than half of all draws so far are NaN or infinite.
+            If more than half of the draws are NaN or infinite.
+        """
+        seeds = np.random.SeedSequence(seed)
+        found, missing = None, number
+        while missing:
+            draws = _in_chunks(self.sampler, missing, seeds.spawn(1)[0], advance)
+            found = self.keep_finite(draws, found)
+            missing = number - len(found)
+        return found
+
+    def keep_finite(
+        self, draws: Mapping[str, np.ndarray], found: Simulations | None = None
+    ) -> Simulations:
+        """Turn draws of the model's variables into pairs, without those that are not finite.
+
+        Parameters
+        ----------
+        draws : mapping of str to ndarray
+            Values of shape (n, *shape).
+        found : Simulations, optional
+            Pairs to add them to.
+
+        Raises
+        ------
+        ValueError
+            If more than half of all draws are NaN or infinite.
         """
         vector, _ = self.parameters.unconstrain(draws)
         data = flat({name: draws[name] for name in self.observed})
         good = np.isfinite(vector).all(axis=1) & np.isfinite(data).all(axis=1)
-        self.drawn += len(good)
-        self.dropped += int((~good).sum())
-        if self.dropped > LARGEST_LOSS * self.drawn:
+        pairs = Simulations(vector[good], data[good], int((~good).sum()))
+        if found is not None:
+            pairs = found.join(pairs)
+        drawn = len(pairs) + pairs.dropped
+        if pairs.dropped > LARGEST_LOSS * drawn:
             raise ValueError(
-                f"simulations: expected finite values, got NaN or infinity in {self.dropped} of "
-                f"{self.drawn} ({self._culprits(draws, vector)}). Look at pma.simulate(model), "
+                f"simulations: expected finite values, got NaN or infinity in {pairs.dropped} of "
+                f"{drawn} ({self._culprits(draws, vector)}). Look at pma.simulate(model), "
                 "and choose priors under which the model can be simulated."
             )
-        return Simulations(vector[good], data[good])
-
-    def warn_of_dropped(self) -> None:
-        """Warn if simulations were dropped."""
-        if self.dropped:
-            warnings.warn(
-                f"{self.dropped} of {self.drawn} simulations came out NaN or infinite and were "
-                "dropped: the posterior is that of a prior without them. Look at "
-                "pma.simulate(model).",
-                stacklevel=4,
-            )
+        return pairs
 
     def _culprits(self, draws: Mapping[str, np.ndarray], vector: np.ndarray) -> str:
         names = [*self.parameters.names, *self.observed]
@@ -174,10 +188,9 @@ def simulate(
     """
     model = pm.modelcontext(model)
     check_model(model)
-    if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
-        raise ValueError(f"draws: expected an integer of at least 1, got {draws!r}.")
+    check_count("draws", draws)
     sampler = forward_sampler(model, sort=sorted_names(model))
-    seed = np.random.SeedSequence(int(np.random.default_rng(random_seed).integers(2**63)))
+    seed = np.random.SeedSequence(int(generator(random_seed).integers(2**63)))
     with progress_bar("Simulating", draws, disable=not progressbar) as advance:
         values = _in_chunks(sampler, draws, seed, advance)
     groups = {
@@ -224,12 +237,16 @@ def ahead(make: Callable[[int], Any], seed: int) -> Iterator[Callable[[], Any]]:
     callable
         Returns the next item.
     """
-    seeds = iter(np.random.default_rng(seed).integers(2**31, size=2**16).tolist())
+    rng = np.random.default_rng(seed)
     with ThreadPoolExecutor(1) as pool:
-        waiting = [pool.submit(make, next(seeds))]
+
+        def start() -> Future[Any]:
+            return pool.submit(make, int(rng.integers(2**31)))
+
+        waiting = [start()]
 
         def following() -> Any:
-            waiting.append(pool.submit(make, next(seeds)))
+            waiting.append(start())
             return waiting.pop(0).result()
 
         yield following

@@ -181,10 +181,21 @@ def check_model(model: pm.Model) -> None:
             "simulations would not follow the model's density; expected none: "
             "express it as a prior distribution or an observed variable"
         )
+    _check_sizes(model)
     _check_minibatches(model)
     _check_missing(model)
     _check_samplers(model)
     _check_discrete(model)
+
+
+def _check_sizes(model: pm.Model) -> None:
+    sizes = shapes(model)
+    for name in [*free_names(model), *observed_names(model)]:
+        if 0 in sizes[name]:
+            raise ValueError(
+                f"{name!r} has no elements, got the shape {sizes[name]}; expected one or more: "
+                "give its dims a length, or leave the variable out"
+            )
 
 
 def _check_minibatches(model: pm.Model) -> None:

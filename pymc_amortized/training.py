@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pymc_amortized.backend import keras, tf
+from pymc_amortized.backend import compiled, keras, tf
 from pymc_amortized.networks import Network
 
 __all__ = ["History", "Round", "Schedule", "train"]
@@ -240,7 +240,6 @@ def _compiled(
         optimizer.apply_gradients(zip(tape.gradient(loss, tensors), variables, strict=True))
         return k + 1, total + loss
 
-    @tf.function(jit_compile=True, autograph=False)
     def run_round(parameters: tf.Tensor, features: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
         _, total = tf.while_loop(
             lambda k, _: k < steps,
@@ -249,15 +248,15 @@ def _compiled(
         )
         return total / steps
 
-    return run_round
+    return compiled(run_round, xla=True)
 
 
 def _evaluation(network: Network, held_out: tuple[np.ndarray, np.ndarray]) -> Callable[[], float]:
     """Compile the mean held-out loss."""
     tensors = [tf.constant(part) for part in held_out]
 
-    @tf.function(jit_compile=True, autograph=False)
     def mean_loss() -> tf.Tensor:
         return tf.reduce_mean(network.loss(*tensors))
 
-    return lambda: float(mean_loss())
+    run = compiled(mean_loss, xla=True)
+    return lambda: float(run())

@@ -57,6 +57,7 @@ def vectorized(
     outputs: Mapping[str, TensorVariable],
     random: Collection[TensorVariable],
     draws: TensorVariable,
+    given: Mapping[TensorVariable, TensorVariable] | None = None,
 ) -> list[TensorVariable]:
     """Give graphs of one draw a leading axis of independent draws.
 
@@ -68,6 +69,8 @@ def vectorized(
         The model's random variables in these graphs.
     draws : TensorVariable
         The number of draws, an integer scalar.
+    given : mapping of TensorVariable to TensorVariable, optional
+        Inputs of the graphs of one draw, and their counterparts of shape ``(draws, *shape)``.
 
     Returns
     -------
@@ -80,10 +83,12 @@ def vectorized(
         If some part of a graph has no counterpart with an axis of draws.
     """
     random = set(random)
-    roots = [v for v in random if random.isdisjoint(ancestors(v.owner.inputs))]
+    dependent = random | (given or {}).keys()
+    roots = [v for v in random if dependent.isdisjoint(ancestors(v.owner.inputs))]
     with warnings.catch_warnings():  # PyMC itself uses what the PyTensor it asks for deprecates
         warnings.simplefilter("ignore", DeprecationWarning)
         memo: Memo = {root: change_dist_size(root, (draws,), expand=True) for root in roots}
+    memo |= given or {}
     graphs = inlined(list(outputs.values()), roots)
     for name, graph in zip(outputs, graphs, strict=True):
         try:

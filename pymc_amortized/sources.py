@@ -1,0 +1,152 @@
+"""Where the simulations come from that are trained on."""
+
+from collections.abc import Callable
+from os import PathLike
+from typing import Any, NamedTuple
+
+import numpy as np
+import pymc as pm
+
+from pymc_amortized.inference_data import group, read
+from pymc_amortized.progress import progress_bar
+from pymc_amortized.simulation import Simulations, Simulator
+from pymc_amortized.structure import free_names, observed_names, shapes
+
+__all__ = ["FEWEST_SIMULATIONS", "Source", "simulation_source"]
+
+BATCH = 256
+"""Simulations in an optimizer step."""
+
+STEPS = 250
+"""Optimizer steps in a round: one compiled call, one look at the held-out loss."""
+
+FEWEST_STEPS = 20
+"""Steps in a round with few simulations, which are then seen more than once in it."""
+
+FIRST_SIMULATIONS = 20_000
+"""Simulations that standardization is fitted to where fresh ones are drawn throughout."""
+
+HELD_OUT = {"fresh": 0.3, "fixed": 0.1}
+"""Part of the first, or of a fixed number of simulations that only tells when to stop."""
+
+FEWEST_SIMULATIONS = 100
+"""A fixed budget has at least so many."""
+
+
+class Source(NamedTuple):
+    """Simulations to train on and to stop by.
+
+    Attributes
+    ----------
+    training, held_out : Simulations
+        Some that standardization may be fitted to, and some that are never trained on.
+    fresh : bool
+        Whether every round has new simulations, or those of `training` again and again.
+    dropped : int
+        Simulations that were not finite, so far.
+    steps, batch : int
+        Optimizer steps in a round, simulations in a step.
+    draw : callable
+        Takes a seed, returns a round's simulations, steps * batch of them.
+    """
+
+    training: Simulations
+    held_out: Simulations
+    fresh: bool
+    dropped: int
+    steps: int
+    batch: int
+    draw: Callable[[int], Simulations]
+
+
+def simulation_source(
+    model: pm.Model, simulator: Simulator, simulations: Any, seed: int, progressbar: bool
+) -> Source:
+    """Find out what to train on.
+
+    Parameters
+    ----------
+    model : pm.Model
+        The model.
+    simulator : Simulator
+        Of the same model.
+    simulations : int, InferenceData, DataTree, str, Path or None
+        The argument of :func:`pymc_amortized.fit`.
+    seed : int
+        Of the first simulations and of what is held out.
+    progressbar : bool
+        Show the progress.
+
+    Raises
+    ------
+    ValueError
+        If given simulations are too few or not the model's.
+    """
+    first, fresh = _first_simulations(model, simulator, simulations, seed, progressbar)
+    order = np.random.default_rng(seed).permutation(len(first))
+    number = max(1, round(HELD_OUT["fresh" if fresh else "fixed"] * len(first)))
+    training, held_out = first.take(order[number:]), first.take(order[:number])
+    rounds = _fresh(simulator) if fresh else _epochs(training)
+    return Source(training, held_out, fresh, first.dropped, *rounds)
+
+
+def _fresh(simulator: Simulator) -> tuple[int, int, Callable[[int], Simulations]]:
+    """New simulations for every round."""
+    return STEPS, BATCH, lambda seed: simulator.draw(STEPS * BATCH, seed)
+
+
+def _epochs(pairs: Simulations) -> tuple[int, int, Callable[[int], Simulations]]:
+    """The same simulations again and again, shuffled each time through."""
+    batch = min(BATCH, len(pairs))
+    steps = min(STEPS, max(FEWEST_STEPS, len(pairs) // batch))
+
+    def shuffled(seed: int) -> Simulations:
+        rng, times = np.random.default_rng(seed), -(-steps * batch // len(pairs))
+        order = np.concatenate([rng.permutation(len(pairs)) for _ in range(times)])
+        return pairs.take(order[: steps * batch])
+
+    return steps, batch, shuffled
+
+
+def _first_simulations(
+    model: pm.Model, simulator: Simulator, simulations: Any, seed: int, progressbar: bool
+) -> tuple[Simulations, bool]:
+    """Simulations to look at before training, and whether training draws fresh ones."""
+    if simulations is None or isinstance(simulations, int | np.integer):
+        number = FIRST_SIMULATIONS if simulations is None else int(simulations)
+        with progress_bar("Simulating", number, disable=not progressbar) as advance:
+            return simulator.draw(number, seed, advance), simulations is None
+    given = read(simulations) if isinstance(simulations, str | PathLike) else simulations
+    draws = _given_draws(model, given)
+    found = simulator.keep_finite(draws)
+    if len(found) < FEWEST_SIMULATIONS:
+        raise ValueError(
+            f"simulations: expected at least {FEWEST_SIMULATIONS} draws, got {len(found)}. Draw "
+            "more with pma.simulate(draws=...)."
+        )
+    return found, False
+
+
+def _given_draws(model: pm.Model, given: Any) -> dict[str, np.ndarray]:
+    """Draws of the free and observed variables, of shape (n, *shape), from `pma.simulate`."""
+    expected = shapes(model)
+    names = {"prior": free_names(model), "prior_predictive": observed_names(model)}
+    draws = {}
+    for name, variables in names.items():
+        dataset = group(given, name)
+        for variable in variables:
+            if variable not in dataset:
+                raise ValueError(
+                    f"simulations: expected {variable!r} in the group {name!r}, got "
+                    f"{', '.join(map(str, dataset.data_vars))}. Pass what pma.simulate(model) "
+                    "returned for this very model."
+                )
+            values = dataset[variable].transpose("chain", "draw", ...).to_numpy()
+            if values.shape[2:] != expected[variable]:
+                raise ValueError(
+                    f"simulations: expected {variable!r} of shape {expected[variable]}, got "
+                    f"{values.shape[2:]}. Pass what pma.simulate(model) returned for this very "
+                    "model."
+                )
+            draws[variable] = values.reshape(-1, *values.shape[2:])
+    return draws
