@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pymc_amortized.inference_data import SAMPLE_DIMS, Fit, group, mean_standard_error
+from pymc_amortized.generation import SAMPLE_DIMS, mean_standard_error
+from pymc_amortized.inference_data import Fit, group
 
 __all__ = ["Parameters", "aligned_parameters", "compare"]
 

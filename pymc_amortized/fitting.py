@@ -24,7 +24,7 @@ from pymc_amortized.structure import (
     observed_names,
     sorted_names,
 )
-from pymc_amortized.support import check_support, support_check
+from pymc_amortized.support import data_support
 
 if TYPE_CHECKING:
     from pymc_amortized.networks import Network
@@ -167,7 +167,7 @@ def _check_own_data(model: pm.Model, simulator: Simulator) -> None:
     """Refuse own data that are impossible, before the training that has no use for them."""
     datasets = read_datasets(model)
     if has_likelihood(model):
-        check_support(support_check(model), simulator.sampler.draw(1000, 0), datasets)
+        data_support(model, simulator.sampler.draw(1000, 0)).check(datasets)
 
 
 def _simulator(model: pm.Model, seed: int) -> Simulator:

@@ -1,13 +1,7 @@
-"""Labels for arrays: the one module that knows which generation of ArviZ is installed.
-
-PyMC 5 returns :class:`arviz.InferenceData` (ArviZ 0.x) and PyMC 6 :class:`xarray.DataTree`
-(ArviZ 1.x). Everything else in the package works on plain arrays, on :class:`xarray.Dataset`,
-or asks here.
-"""
+"""Labels for arrays, as ``pm.sample`` gives them, and groups of labelled arrays."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from os import PathLike
@@ -22,6 +16,15 @@ from pymc.backends.arviz import (
     find_observations,
 )
 
+from pymc_amortized.generation import (
+    DATATREE,
+    SAMPLE_DIMS,
+    attributes,
+    from_datatree,
+    to_dataset,
+    tree,
+)
+
 if TYPE_CHECKING:
     from arviz import InferenceData
 
@@ -29,11 +32,9 @@ __all__ = [
     "Fit",
     "Leading",
     "assemble",
-    "attributes",
     "constant_data",
     "group",
     "labelled",
-    "mean_standard_error",
     "observed_data",
     "read",
 ]
@@ -41,7 +42,6 @@ __all__ = [
 Fit: TypeAlias = Union["InferenceData", xr.DataTree, xr.Dataset]
 Leading: TypeAlias = Mapping[str, Sequence[Any] | np.ndarray | None]
 
-SAMPLE_DIMS: Final = ("chain", "draw")
 SAMPLED_GROUPS: Final = ("posterior", "sample_stats", "prior", "prior_predictive")
 GROUP_ORDER: Final = (
     "posterior",
@@ -55,9 +55,6 @@ GROUP_ORDER: Final = (
     "constant_data",
     "predictions_constant_data",
 )
-
-# PyMC 5 requires ArviZ below 1 and PyMC 6 ArviZ above it: one flag is both.
-_DATATREE: Final = int(pymc.__version__.split(".")[0]) >= 6
 
 
 def labelled(model: pymc.Model, values: Mapping[str, np.ndarray], leading: Leading) -> xr.Dataset:
@@ -157,33 +154,6 @@ def constant_data(model: pymc.Model) -> xr.Dataset:
     return dataset.squeeze([dim for dim in scalars if dim in dataset.dims], drop=True)
 
 
-def attributes(
-    extra: Mapping[str, Any] | None = None, sample_dims: Sequence[str] = SAMPLE_DIMS
-) -> dict[str, Any]:
-    """Attributes of a group as the installed PyMC writes them, in this package's name.
-
-    Parameters
-    ----------
-    extra : mapping of str to object, optional
-        Further attributes, such as ``sampling_time``; they win over the standard ones.
-    sample_dims : sequence of str, optional
-        Sample dims of the group, which ArviZ 1.x records.
-
-    Returns
-    -------
-    dict of str to object
-        ``created_at``, the library that made the object and the one that inferred it.
-    """
-    library = sys.modules[__package__]
-    if _DATATREE:
-        from arviz_base import make_attrs
-
-        return make_attrs(extra, inference_library=library, sample_dims=list(sample_dims))
-    from arviz.data.base import make_attrs
-
-    return make_attrs(extra, library=library)
-
-
 def assemble(
     groups: Mapping[str, xr.Dataset], attrs: Mapping[str, Any] | None = None
 ) -> InferenceData | xr.DataTree:
@@ -212,11 +182,7 @@ def assemble(
             sample_dims = [dim for dim in SAMPLE_DIMS if dim in groups[name].dims]
             standard = attributes(run, sample_dims)
             complete[name] = groups[name].assign_attrs(standard | groups[name].attrs)
-    if _DATATREE:
-        return xr.DataTree.from_dict(complete)
-    from arviz import InferenceData
-
-    return InferenceData(**complete)
+    return tree(complete)
 
 
 def group(fit: Fit, name: str = "posterior") -> xr.Dataset:
@@ -276,34 +242,9 @@ def read(path: str | PathLike[str]) -> InferenceData | xr.DataTree:
     arviz.InferenceData or xarray.DataTree
         What ``pm.sample`` of the installed PyMC returns, whichever wrote the file.
     """
-    with xr.open_datatree(path, engine="h5netcdf") as tree:
-        tree.load()
-    if _DATATREE:
-        return tree
-    from arviz import InferenceData
-
-    groups = {name: child.to_dataset() for name, child in tree.children.items()}
-    return InferenceData(attrs=tree.attrs, **groups)
-
-
-def mean_standard_error(draws: xr.Dataset) -> xr.Dataset:
-    """Monte Carlo standard error of posterior means, as the installed ArviZ estimates it.
-
-    Parameters
-    ----------
-    draws : xarray.Dataset
-        Variables with dims ``(chain, draw, *others)``.
-
-    Returns
-    -------
-    xarray.Dataset
-        Dims ``others``. NaN with fewer than four draws a chain.
-    """
-    if _DATATREE:
-        from arviz_stats import mcse
-    else:
-        from arviz import mcse
-    return mcse(draws, method="mean")
+    with xr.open_datatree(path, engine="h5netcdf") as groups:
+        groups.load()
+    return from_datatree(groups)
 
 
 def _label(
@@ -323,7 +264,7 @@ def _label(
     used = {dim for names in dims.values() for dim in names}
     coords = {dim: labels for dim, labels in (model_coords | outer).items() if dim in used}
     _check_lengths(values, dims, coords)
-    dataset = _convert(values, dims, coords)
+    dataset = to_dataset(values, dims, coords)
     sample_dims = [dim for dim in SAMPLE_DIMS if dim in leading]
     dataset.attrs = attributes(None, sample_dims)
     return dataset
@@ -343,7 +284,7 @@ def _dims(
     unnamed = 0
     dims = list(leading)
     for axis, dim in enumerate(own):
-        dims.append(dim if dim is not None else f"{name}_dim_{unnamed if _DATATREE else axis}")
+        dims.append(dim if dim is not None else f"{name}_dim_{unnamed if DATATREE else axis}")
         unnamed += dim is None
     if repeated := [dim for dim, count in Counter(dims).items() if count > 1]:
         raise ValueError(
@@ -368,20 +309,3 @@ def _check_lengths(
                     f"values: expected {name!r} to have length {expected} along dim {dim!r}, the "
                     f"length of {source}, got {length}. Pass arrays of one length a dim."
                 )
-
-
-def _convert(
-    values: Mapping[str, np.ndarray],
-    dims: Mapping[str, list[str]],
-    coords: Mapping[str, Sequence[Any] | np.ndarray],
-) -> xr.Dataset:
-    """Convert with ArviZ, whose order of variables and default coordinates are PyMC's."""
-    if _DATATREE:
-        from arviz_base import dict_to_dataset
-
-        return dict_to_dataset(
-            values, dims=dims, coords=coords, sample_dims=[], check_conventions=False
-        )
-    from arviz.data.base import dict_to_dataset
-
-    return dict_to_dataset(values, dims=dims, coords=coords, default_dims=[])

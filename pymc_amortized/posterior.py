@@ -29,7 +29,7 @@ from pymc_amortized.structure import (
     observed_names,
     sorted_names,
 )
-from pymc_amortized.support import check_support, support_check
+from pymc_amortized.support import Support, data_support
 
 if TYPE_CHECKING:
     from arviz import InferenceData
@@ -233,19 +233,15 @@ class AmortizedPosterior:
         return predictive_sampler(self.model)
 
     @cached_property
-    def _outside(self) -> Callable[..., dict[str, np.ndarray]]:
-        return support_check(self.model)
-
-    @cached_property
-    def _prior(self) -> dict[str, np.ndarray]:
-        """A thousand draws that data are checked against."""
-        return forward_sampler(self.model, sort=sorted_names(self.model)).draw(1000, 0)
+    def _support(self) -> Support:
+        prior = forward_sampler(self.model, sort=sorted_names(self.model)).draw(1000, 0)
+        return data_support(self.model, prior)
 
     def _read(self, observed: Mapping[str, Any] | xr.Dataset | None) -> Datasets:
         self._check_constants()
         datasets = read_datasets(self.model, observed)
         if self._sampler.density is not None:
-            check_support(self._outside, self._prior, datasets)
+            self._support.check(datasets)
         return datasets
 
     def _check_constants(self) -> None:

@@ -1,6 +1,8 @@
-"""Observed values that no parameters make possible."""
+"""Observed values that no parameters of the prior make possible."""
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pymc as pm
@@ -10,74 +12,98 @@ from pymc_amortized.data import Datasets
 from pymc_amortized.density import log_density_terms
 from pymc_amortized.graphs import observed_variables
 
-__all__ = ["check_support", "support_check"]
+__all__ = ["Support", "data_support"]
 
 Arrays = Mapping[str, np.ndarray]
-Outside = Callable[[Arrays, Arrays], dict[str, np.ndarray]]
 
-SUPPORT_DRAWS = (1, 10, 100, 1000)
+STAGES = (1, 10, 100, 1000)
 """Prior draws under which observed values are tried, each stage for those not yet possible."""
 
+CROSSED = 30
+"""Prior draws that are held against each other's data."""
 
-def check_support(outside: Outside, prior: Arrays, datasets: Datasets) -> None:
-    """Refuse datasets that are impossible under all of the prior.
 
-    Parameters
+class Support(NamedTuple):
+    """Where the observed variables of a model have a density.
+
+    Attributes
     ----------
-    outside : callable
-        From :func:`support_check`.
-    prior : mapping of str to ndarray of shape (n, *shape)
-        Draws of the free variables.
-    datasets : Datasets
-        Observed values.
-
-    Raises
-    ------
-    ValueError
-        Naming the variable, the datasets and an example.
+    names : list of str
+        Observed variables.
+    log_likelihood : callable
+        Values of the free and of the observed variables to the log densities of the latter.
+    draws : list of ndarray of shape (1, n, *shape)
+        Draws of the free variables from their prior.
+    fixed : dict of str to bool
+        Whether the support of each observed variable is the same under all of these draws.
     """
-    for name, where in outside(prior, datasets.values).items():
-        if where.any():
-            numbers = np.flatnonzero(_any(where))
-            which = f" in the datasets {', '.join(map(str, numbers[:10]))}" if datasets.dims else ""
-            first = datasets.values[name][numbers[0]]
-            example = first[where[numbers[0]]].ravel()[0]
-            raise ValueError(
-                f"observed: expected values of {name!r} inside the support of its distribution, "
-                f"got {int(where.sum())} outside it{which}, such as {example}: no parameters of "
-                "the prior make them possible. Correct the data or widen the prior."
-            )
+
+    names: list[str]
+    log_likelihood: Batched
+    draws: list[np.ndarray]
+    fixed: dict[str, bool]
+
+    def outside(self, values: Arrays) -> dict[str, np.ndarray]:
+        """Where the density of observed values is zero under every draw that is tried.
+
+        Parameters
+        ----------
+        values : mapping of str to ndarray of shape (datasets, *shape)
+            Observed values.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (datasets, *elements)
+            True where none makes it possible; without the axes of a multivariate variable.
+        """
+        data = [np.expand_dims(values[name], 1) for name in self.names]
+        return dict(zip(self.names, _never(self.log_likelihood, self.draws, data), strict=True))
+
+    def check(self, datasets: Datasets) -> None:
+        """Refuse impossible data; where the support depends on parameters, warn of them.
+
+        Raises
+        ------
+        ValueError
+            Naming the variable, the datasets and an example.
+        """
+        for name, where in self.outside(datasets.values).items():
+            if where.any():
+                found = f"expected values of {name!r} inside the support of its distribution, got "
+                found += _described(datasets, name, where)
+                if self.fixed[name]:
+                    raise ValueError(
+                        f"observed: {found}: no parameters make them possible. Correct the data, "
+                        "or choose another distribution."
+                    )
+                warnings.warn(
+                    f"observed: {found} under {STAGES[-1]} draws of the prior: the posterior was "
+                    "trained on nothing like them. Look at the data, or widen the prior.",
+                    stacklevel=4,
+                )
 
 
-def support_check(model: pm.Model) -> Outside:
+def data_support(model: pm.Model, prior: Arrays) -> Support:
     """Compile a search for observed values that no parameters of the prior make possible.
 
     Parameters
     ----------
     model : pm.Model
         A model of which every variable has a density.
-
-    Returns
-    -------
-    callable
-        Takes draws of the free variables from their prior, (n, *shape) each, of which up to 1000
-        are used, and observed values, (datasets, *shape) each. Returns by observed variable where
-        its density is zero under every draw that was tried, of shape ``(datasets, *elements)``,
-        without the axes of a multivariate variable.
+    prior : mapping of str to ndarray of shape (n, *shape)
+        Joint draws of the free and the observed variables, of which up to 1000 are used.
     """
     free, observed = model.free_RVs, observed_variables(model)
     values, terms = log_density_terms(model, [*free, *observed], transformed=False)
     axes = [(1, None)] * len(free) + [(None, 1)] * len(observed)
     log_likelihood = batched_function(values, terms[len(free) :], batch_shapes=axes)
-
-    def outside(prior: Arrays, data: Arrays) -> dict[str, np.ndarray]:
-        """Search data for values that none of the prior's draws make possible."""
-        draws = [np.asarray(prior[rv.name])[None] for rv in free]
-        rows = [np.expand_dims(data[rv.name], 1) for rv in observed]
-        names = [rv.name for rv in observed]
-        return dict(zip(names, _never(log_likelihood, draws, rows), strict=True))
-
-    return outside
+    draws = [np.asarray(prior[rv.name])[None, : STAGES[-1]] for rv in free]
+    names = [rv.name for rv in observed]
+    own = [np.expand_dims(np.asarray(prior[name])[:CROSSED], 1) for name in names]
+    with np.errstate(all="ignore"):
+        crossed = log_likelihood(*(draw[:, :CROSSED] for draw in draws), *own)
+    fixed = {name: not np.any(c == -np.inf) for name, c in zip(names, crossed, strict=True)}
+    return Support(names, log_likelihood, draws, fixed)
 
 
 def _never(
@@ -85,7 +111,7 @@ def _never(
 ) -> list[np.ndarray]:
     impossible: list[np.ndarray] = []
     left = np.arange(len(data[0]))
-    for number in SUPPORT_DRAWS:
+    for number in STAGES:
         some = [draw[:, :number] for draw in draws]
         with np.errstate(all="ignore"):
             pieces = log_likelihood(*some, *(d[left] for d in data))
@@ -102,3 +128,11 @@ def _never(
 
 def _any(where: np.ndarray) -> np.ndarray:
     return where.reshape(len(where), -1).any(axis=1)
+
+
+def _described(datasets: Datasets, name: str, where: np.ndarray) -> str:
+    """How many values lie outside, in which datasets, and one of them."""
+    numbers = np.flatnonzero(_any(where))
+    which = f" in the datasets {', '.join(map(str, numbers[:10]))}" if datasets.dims else ""
+    example = datasets.values[name][numbers[0]][where[numbers[0]]][0]
+    return f"{int(where.sum())} outside it{which}, such as {example}"

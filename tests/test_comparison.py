@@ -13,7 +13,8 @@ from scipy.special import ndtri
 from scipy.stats import wasserstein_distance
 
 from pymc_amortized.comparison import compare
-from pymc_amortized.inference_data import assemble, mean_standard_error
+from pymc_amortized.generation import mean_standard_error
+from pymc_amortized.inference_data import assemble
 
 COLUMNS = [
     "mean", "sd", "reference_mean", "reference_sd",

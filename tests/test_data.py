@@ -97,12 +97,14 @@ def test_several_observed_variables(two: pm.Model) -> None:
 
 def test_dims_of_datasets_are_matched_by_name(two: pm.Model) -> None:
     rng = np.random.default_rng(4)
-    y = xr.DataArray(rng.normal(size=(2, 3, 4)), dims=("a", "b", "y_dim_0"))
-    count = xr.DataArray(rng.poisson(2, size=(3, 2, 3)), dims=("b", "a", "count_dim_0"))
+    y = xr.DataArray(rng.normal(size=(2, 3, 4)), dims=("year", "place", "y_dim_0"))
+    count = xr.DataArray(rng.poisson(2, size=(3, 2, 3)), dims=("place", "year", "count_dim_0"))
     values, dims, sizes = read_datasets(two, {"y": y, "count": count})
-    assert (list(dims), sizes) == (["a", "b"], (2, 3))
+    assert (list(dims), sizes) == (["year", "place"], (2, 3))
     np.testing.assert_array_equal(values["y"].reshape(2, 3, 4), y)
-    np.testing.assert_array_equal(values["count"].reshape(2, 3, 3), count.transpose("a", "b", ...))
+    np.testing.assert_array_equal(
+        values["count"].reshape(2, 3, 3), count.transpose("year", "place", ...)
+    )
 
 
 def test_integers_for_a_continuous_variable(table: pm.Model) -> None:
@@ -134,6 +136,9 @@ NOT_FINITE = np.where(VALUES == 2, np.nan, np.where(VALUES == 3, np.inf, VALUES)
         ({"y": VALUES.astype(str)}, TypeError, "'y' to hold numbers like.*got dtype <U"),
         ({"y": VALUES + 1j}, TypeError, "'y' to hold numbers.*complex128"),
         ({"y": NOT_FINITE}, ValueError, "finite values of 'y', got 2 "),
+        ({"y": np.ma.masked_equal(VALUES, 2)}, ValueError, "'y' without a mask, got 1 masked"),
+        ({"y": LABELLED.expand_dims("draw")}, ValueError, "names of their own, got 'draw'"),
+        ({"y": LABELLED.expand_dims("a")}, ValueError, "names of their own, got 'a'"),
         ({"y": LABELLED.rename(row="line")}, ValueError, r"'y' to have the dims \('row', 'column'"),
         ({"y": LABELLED.isel(row=[0])}, ValueError, r"'y' to have shape \(2, 3\).*got \(1, 3\)"),
         (

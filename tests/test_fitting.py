@@ -1,20 +1,38 @@
+"""From a model to its posterior: what is simulated, counted, warned of and refused."""
+
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pymc as pm
 import pytest
 from models import CASES
+from pymc.distributions.transforms import Interval
+from trained import small
 
 import pymc_amortized as pma
+from pymc_amortized import training
 from pymc_amortized.inference_data import group
-from pymc_amortized.training import COOLING, LEARNING_RATE, PATIENCE, WARM_UP, Schedule
 
 QUIET = {"random_seed": 1, "progressbar": False}
-SMALL = {
-    "summary": pma.summaries.residual_mlp(width=8, features=4),
-    "flow": pma.flows.spline_coupling(couplings=1, width=8),
-}
+SMALL = small() | {"flow": pma.flows.spline_coupling(couplings=1, width=8, bins=3)}
+ROUNDS = 2
+
+
+@pytest.fixture
+def without_training(monkeypatch):
+    """Rounds that take their simulations and leave the network as it was."""
+
+    def train(network, batches, held_out, *, steps, batch, **_):
+        for _ in range(ROUNDS):
+            parameters, data = batches()
+            assert parameters.shape == (steps * batch, network.size)
+            assert data.shape == (steps * batch, network.elements)
+        seen = ROUNDS * steps * batch
+        return training.History([training.Round(seen, 1.0, 1.0, 1e-3, 1.0)], converged=True)
+
+    monkeypatch.setattr(training, "train", train)
 
 
 def test_import_is_cheap_and_does_not_load_tensorflow():
@@ -22,31 +40,36 @@ def test_import_is_cheap_and_does_not_load_tensorflow():
         "import sys, time, pymc; start = time.perf_counter(); import pymc_amortized; "
         "print(time.perf_counter() - start, 'tensorflow' in sys.modules, 'keras' in sys.modules)"
     )
-    runs = [
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-        for _ in range(3)
-    ]
-    rows = [run.stdout.split() for run in runs]
-    assert all(row[1:] == ["False", "False"] for row in rows)
-    assert min(float(row[0]) for row in rows) < 0.3
+    for _ in range(3):  # other programs may slow one down
+        run = subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        )
+        seconds, *loaded = run.stdout.split()
+        assert loaded == ["False", "False"]
+        if float(seconds) < 0.3:
+            break
+    assert float(seconds) < 0.3
 
 
+@pytest.mark.usefixtures("without_training")
 def test_simulations_from_simulate_and_from_its_file(tmp_path):
     model = CASES["one_parameter"].build()
     simulated = pma.simulate(model, draws=300, **QUIET)
     path = tmp_path / "simulations.nc"
     simulated.to_netcdf(path, engine="h5netcdf")
     results = [
-        pma.fit(model, simulations=s, **SMALL, **QUIET).sample(**QUIET).posterior["rate"]
-        for s in (simulated, path)
+        group(pma.fit(model, simulations=s, **SMALL, **QUIET).sample(**QUIET))["rate"]
+        for s in (simulated, path, 300)
     ]
-    np.testing.assert_array_equal(*results)
+    np.testing.assert_array_equal(*results[:2])
+    assert not np.array_equal(*results[1:])  # other simulations are another posterior
     foreign = pma.simulate(CASES["known_noise"].build(), draws=300, **QUIET)
     with pytest.raises(ValueError, match="'rate' in the group 'prior'"):
         pma.fit(model, simulations=foreign, **QUIET)
 
 
-def test_looped_models_without_likelihood_train():
+@pytest.mark.usefixtures("without_training")
+def test_looped_models_without_likelihood():
     model = CASES["simulator"].build()
     amortized = pma.fit(model, simulations=300, **SMALL, **QUIET)
     assert amortized.settings["vectorized"] is False
@@ -68,55 +91,103 @@ def model_with_broken_simulations(part):
     return model
 
 
-def test_simulations_that_are_not_finite_are_counted_or_refused():
+@pytest.mark.usefixtures("without_training")
+@pytest.mark.parametrize("simulations", [1000, None])
+def test_simulations_that_are_not_finite_are_counted_and_reported(simulations):
+    """Of those drawn to fit scales to, and of those of every round where they are fresh."""
     model = model_with_broken_simulations(0.2)
-    with pytest.warns(UserWarning, match=r"of \d+ simulations came out NaN"):
-        amortized = pma.fit(model, simulations=1000, **SMALL, **QUIET)
-    dropped = amortized.settings["dropped_simulations"]
-    assert dropped == pytest.approx(250, abs=5 * np.sqrt(250))  # a fifth of 1250 draws
-    with pytest.raises(ValueError, match="in 'y'"):
-        pma.fit(model_with_broken_simulations(0.8), simulations=1000, **QUIET)
+    with pytest.warns(UserWarning, match=r"(\d+) of \d+ simulations came out NaN") as warned:
+        amortized = pma.fit(model, simulations=simulations, **SMALL, **QUIET)
+    used, dropped = (amortized.settings[k] for k in ("simulations", "dropped_simulations"))
+    assert str(warned[0].message).startswith(f"{dropped} of {used + dropped} ")
+    assert used == 1000 if simulations else used > 20_000
+    drawn = used + dropped
+    assert dropped == pytest.approx(0.2 * drawn, abs=5 * np.sqrt(0.16 * drawn))
+
+
+@pytest.mark.parametrize("simulations", [1000, None, "simulated"])
+def test_more_than_half_not_finite_is_refused(simulations):
+    model = model_with_broken_simulations(0.8)
+    if simulations == "simulated":
+        simulations = pma.simulate(model, draws=1000, **QUIET)
+    with pytest.raises(ValueError, match=r"NaN or infinity in \d+ of \d+ \(in 'y'\)"):
+        pma.fit(model, simulations=simulations, **QUIET)
 
 
 @pytest.mark.parametrize(
-    ("options", "match"),
+    ("options", "error", "match"),
     [
-        ({"simulations": 5}, "simulations: expected at least 100"),
-        ({"max_seconds": 0}, "max_seconds: expected a positive"),
+        ({"simulations": 5}, ValueError, "simulations: expected an integer of at least 100, got 5"),
+        ({"simulations": True}, ValueError, "simulations: .* got True"),
+        ({"simulations": 1e4}, ValueError, "simulations: .* got 10000.0"),
+        ({"max_seconds": 0}, ValueError, "max_seconds: expected a positive number, got 0"),
+        ({"max_seconds": np.nan}, ValueError, "max_seconds: .* got nan"),
+        ({"max_seconds": "10"}, ValueError, "max_seconds: .* got '10'"),
+        ({"summary": "mlp"}, TypeError, "summary: expected what a factory returns.* got 'mlp'"),
+        ({"flow": pma.flows.spline_coupling}, TypeError, "flow: .* got spline_coupling itself"),
     ],
 )
-def test_options_are_checked(options, match):
-    with pytest.raises(ValueError, match=match):
+def test_options_are_checked(options, error, match):
+    with pytest.raises(error, match=match):
         pma.fit(CASES["one_parameter"].build(), **options, **QUIET)
 
 
-def test_models_that_cannot_be_amortized_are_refused_before_training():
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [([3, -1], "'y' inside the support .* such as -1"), ([3, 1], None)],
+)
+@pytest.mark.usefixtures("without_training")
+def test_own_data_outside_their_support_are_refused(values, match):
     with pm.Model() as model:
-        pm.Normal("y", pm.Flat("free"), 1, observed=0.0)
-    with pytest.raises(NotImplementedError, match="'free'"):
-        pma.fit(model, **QUIET)
+        pm.Poisson("y", pm.Gamma("rate", 2, 1), observed=values)
+    with nullcontext() if match is None else pytest.raises(ValueError, match=match):
+        pma.fit(model, simulations=200, **SMALL, **QUIET)
 
 
-def test_schedule_rises_stays_and_falls_to_zero():
-    schedule, rates = Schedule(), []
-    while (more := schedule.rates(100)) is not None:
-        rates.append(more)
-        schedule.update(1 / (1 + len(rates)) if len(rates) < 20 else 0.05, seconds=len(rates))
-    rates = np.concatenate(rates)
-    assert rates[0] == pytest.approx(LEARNING_RATE / WARM_UP)
-    assert rates.max() == pytest.approx(LEARNING_RATE)
-    assert rates[-1] < LEARNING_RATE / 100
-    assert schedule.plateau
-    constant = int((rates == rates.max()).sum() + WARM_UP) / 100
-    assert 20 <= constant <= 20 + 2 * PATIENCE
-    assert len(rates) / 100 == pytest.approx(constant * (1 + COOLING), abs=2)
+def test_own_data_that_are_not_finite_are_refused():
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("level"), observed=[0.0, np.inf])
+    with pytest.raises(ValueError, match="finite values of 'y', got 1 "):
+        pma.fit(model, simulations=200, **SMALL, **QUIET)
 
 
-def test_schedule_falls_in_time():
-    schedule = Schedule(max_seconds=30)
-    rounds = 0
-    while schedule.rates(100) is not None:
-        rounds += 1
-        schedule.update(-rounds, seconds=rounds)
-    assert 27 <= rounds <= 30
-    assert not schedule.plateau
+def flat():
+    pm.Normal("y", pm.Flat("level"), 1, observed=0.0)
+
+
+def potential():
+    level = pm.Normal("level")
+    pm.Potential("penalty", -(level**2))
+    pm.Normal("y", level, 1, observed=0.0)
+
+
+def minibatch():
+    data = pm.Minibatch(np.zeros(10), batch_size=5)
+    pm.Normal("y", pm.Normal("level"), 1, observed=data, total_size=10)
+
+
+def restricted():
+    level = pm.Normal("level", transform=Interval(-1, 1))
+    pm.Normal("y", level, 1, observed=0.0)
+
+
+@pytest.mark.parametrize("function", [pma.fit, pma.simulate])
+@pytest.mark.parametrize(
+    ("fill", "error", "match"),
+    [
+        (lambda: pm.Normal("level"), ValueError, "no observed variable"),
+        (lambda: pm.Normal("y", observed=0.0), ValueError, "no free variable"),
+        (flat, NotImplementedError, "'level'"),
+        (potential, NotImplementedError, "'penalty'"),
+        (minibatch, NotImplementedError, "'y'"),
+        (restricted, ValueError, "'level'"),
+    ],
+    ids=["no_observed", "no_free", "flat", "potential", "minibatch", "restricted"],
+)
+def test_models_are_refused_before_a_draw(function, fill, error, match, monkeypatch):
+    for module in ("fitting", "simulation"):
+        monkeypatch.setattr(f"pymc_amortized.{module}.forward_sampler", None)
+    with pm.Model() as model:
+        fill()
+    with pytest.raises(error, match=match):
+        function(model, **QUIET)

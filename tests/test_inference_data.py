@@ -14,6 +14,7 @@ import xarray as xr
 from pymc_amortized import inference_data
 
 POSTERIOR_LEADING = {"chain": None, "draw": None}
+QUICK = {"compile_kwargs": {"mode": "FAST_COMPILE"}}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def model() -> pm.Model:
 
 @pytest.fixture(scope="module")
 def sampled(model: pm.Model) -> object:
-    arguments = {"draws": 10, "tune": 10, "chains": 2, "cores": 1, "random_seed": 1}
+    arguments = {"draws": 10, "tune": 10, "chains": 2, "cores": 1, "random_seed": 1, **QUICK}
     with model:
         return pm.sample(**arguments, progressbar=False, compute_convergence_checks=False)
 
@@ -57,7 +58,7 @@ def sampled(model: pm.Model) -> object:
 @pytest.fixture(scope="module")
 def simulated(model: pm.Model) -> object:
     with model:
-        return pm.sample_prior_predictive(draws=7, random_seed=2)
+        return pm.sample_prior_predictive(draws=7, random_seed=2, **QUICK)
 
 
 def arrays(dataset: xr.Dataset) -> dict[str, np.ndarray]:
@@ -225,14 +226,6 @@ def test_group_of_any_fit(model: pm.Model, sampled: object) -> None:
     tree = xr.DataTree.from_dict({"/posterior": dataset})
     for fit in (dataset, tree, tree["posterior"], sampled):
         xr.testing.assert_identical(inference_data.group(fit, "posterior"), dataset)
-
-
-def test_mean_standard_error_of_independent_draws() -> None:
-    draws = np.random.default_rng(3).normal(0, 2, (4, 1000, 200))
-    dataset = xr.Dataset({"x": (("chain", "draw", "row"), draws)})
-    error = inference_data.mean_standard_error(dataset)["x"]
-    assert error.dims == ("row",)
-    assert error.mean().item() == pytest.approx(2 / np.sqrt(4000), rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -23,14 +23,9 @@ FUZZED = 150
 
 
 @pytest.fixture(scope="module")
-def line() -> pma.AmortizedPosterior:
-    return untrained("linear_regression")
-
-
-@pytest.fixture(scope="module")
-def saved(line: pma.AmortizedPosterior, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("saved") / "line.safetensors"
-    line.save(path)
+def saved(rough: pma.AmortizedPosterior, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("saved") / "rough.safetensors"
+    rough.save(path)
     return path
 
 
@@ -52,9 +47,9 @@ def test_the_same_seed_gives_the_same_draws_after_loading(name: str, tmp_path: P
     assert {p.name for p in tmp_path.iterdir()} == {"saved", "again"}
 
 
-def test_the_model_is_that_of_the_context(saved: Path, line: pma.AmortizedPosterior) -> None:
-    with line.model:
-        assert pma.load(saved).model is line.model
+def test_the_model_is_that_of_the_context(saved: Path, rough: pma.AmortizedPosterior) -> None:
+    with rough.model:
+        assert pma.load(saved).model is rough.model
 
 
 def test_a_file_holds_numbers_and_json_alone(saved: Path) -> None:
@@ -90,7 +85,7 @@ def foreign(_: bytes) -> bytes:
 )
 def test_damaged_files_are_refused(
     saved: Path,
-    line: pma.AmortizedPosterior,
+    rough: pma.AmortizedPosterior,
     tmp_path: Path,
     damage: Callable[[bytes], bytes],
     message: str,
@@ -98,11 +93,11 @@ def test_damaged_files_are_refused(
     path = tmp_path / "damaged.safetensors"
     path.write_bytes(damage(saved.read_bytes()))
     with pytest.raises(ValueError, match=rf"path: expected .*damaged.safetensors.*{message}"):
-        pma.load(path, line.model)
+        pma.load(path, rough.model)
 
 
 def test_any_altered_byte_is_noticed(
-    saved: Path, line: pma.AmortizedPosterior, tmp_path: Path
+    saved: Path, rough: pma.AmortizedPosterior, tmp_path: Path
 ) -> None:
     content, rng = saved.read_bytes(), np.random.default_rng(1)
     header = 8 + int.from_bytes(content[:8], "little")
@@ -113,12 +108,12 @@ def test_any_altered_byte_is_noticed(
         altered[place] ^= int(rng.integers(1, 256))
         path.write_bytes(altered)
         with pytest.raises(ValueError, match="path: expected"):
-            pma.load(path, line.model)
+            pma.load(path, rough.model)
 
 
-def test_no_file_is_an_error(line: pma.AmortizedPosterior, tmp_path: Path) -> None:
+def test_no_file_is_an_error(rough: pma.AmortizedPosterior, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        pma.load(tmp_path / "nowhere.safetensors", line.model)
+        pma.load(tmp_path / "nowhere.safetensors", rough.model)
 
 
 def variant(
@@ -162,11 +157,11 @@ def test_a_changed_model_is_refused(saved: Path, change: dict, message: str) -> 
 
 
 def test_an_equal_model_with_other_observed_values_is_taken(
-    saved: Path, line: pma.AmortizedPosterior
+    saved: Path, rough: pma.AmortizedPosterior
 ) -> None:
     loaded = pma.load(saved, variant())
     ours = loaded.sample({"y": YEARS}, draws=5, random_seed=1, progressbar=False)
-    theirs = line.sample({"y": YEARS}, draws=5, random_seed=1, progressbar=False)
+    theirs = rough.sample({"y": YEARS}, draws=5, random_seed=1, progressbar=False)
     xr.testing.assert_equal(group(ours), group(theirs))
 
 

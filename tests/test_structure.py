@@ -184,6 +184,10 @@ def discrete() -> None:
     pm.Normal("y", pm.Bernoulli("level", 0.5), 1, observed=np.zeros(3))
 
 
+def empty() -> None:
+    pm.Normal("level", pm.Normal("a"), 1, observed=np.zeros(0))
+
+
 def missing() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pm.exceptions.ImputationWarning)
@@ -212,6 +216,7 @@ def missing_multivariate() -> None:
         (minibatch_covariate, NotImplementedError, "'level' uses pm.Minibatch"),
         (total_size, NotImplementedError, "'level' uses .*total_size="),
         (discrete, NotImplementedError, "'level' is discrete.*not supported yet.*pm.Mixture"),
+        (empty, ValueError, "'level' has no elements.*one or more"),
         (missing, NotImplementedError, "'level' is partially observed.*drop or fill"),
         (missing_multivariate, NotImplementedError, "'level' is partially observed"),
     ],
