@@ -58,7 +58,7 @@ def batched_function(
         ndim = max(map(len, shapes), default=0)
         if any(g.type.ndim != o.type.ndim + ndim for g, o in zip(graphs, outputs, strict=True)):
             raise NotImplementedError("an output does not depend on any input")
-        return compile_graph(wide, graphs, mode=mode, on_unused_input="ignore")
+        return _compiled(wide, graphs, mode)
     except Exception:  # noqa: BLE001  a broken graph fails below as well
         return _looped(inputs, outputs, list(map(len, shapes)), mode)
 
@@ -69,7 +69,7 @@ def _looped(
     batch_ndims: list[int],
     mode: Mode | str,
 ) -> Batched:
-    one = compile_graph(inputs, outputs, mode=mode, on_unused_input="ignore")
+    one = _compiled(inputs, outputs, mode)
 
     def every(*arrays: np.ndarray) -> list[np.ndarray]:
         pairs = list(zip(arrays, batch_ndims, strict=True))
@@ -80,3 +80,11 @@ def _looped(
         return [column.reshape(*batch, *column.shape[1:]) for column in columns]
 
     return every
+
+
+def _compiled(
+    inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], mode: Mode | str
+) -> Batched:
+    # the package's own arrays are float64, whatever floatX is
+    downcast = {"allow_input_downcast": True}
+    return compile_graph(inputs, outputs, mode=mode, on_unused_input="ignore", **downcast)

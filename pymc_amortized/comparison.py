@@ -185,6 +185,8 @@ def _variable_names(
             )
         return names
     names = [wanted] if isinstance(wanted, str) else list(wanted)
+    if not names:
+        raise ValueError("var_names: expected at least one name, got none.")
     for fit, data in posteriors.items():
         if missing := [name for name in names if name not in data]:
             raise ValueError(

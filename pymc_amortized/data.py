@@ -155,7 +155,7 @@ def _labelled(spec: _Spec, value: Any) -> xr.DataArray:
                 f"{tuple(map(str, array.dims))}. Rename its dims to those of the model."
             )
     else:
-        array = _from_plain(spec, np.asanyarray(value))
+        array = _from_plain(spec, _as_array(spec, value))
     lengths = tuple(array.sizes[dim] for dim in spec.dims)
     if lengths != spec.shape:
         raise ValueError(
@@ -164,6 +164,16 @@ def _labelled(spec: _Spec, value: Any) -> xr.DataArray:
             "of the model's shape."
         )
     return _aligned(spec, array)
+
+
+def _as_array(spec: _Spec, value: Any) -> np.ndarray:
+    try:
+        return np.asanyarray(value)
+    except ValueError as error:
+        raise ValueError(
+            f"observed: expected {spec.name!r} to be an array of numbers, got rows of different "
+            "lengths. Pass datasets of the model's shape."
+        ) from error
 
 
 def _from_plain(spec: _Spec, value: np.ndarray) -> xr.DataArray:
@@ -178,6 +188,11 @@ def _from_plain(spec: _Spec, value: np.ndarray) -> xr.DataArray:
             f"observed: expected {spec.name!r} to have shape {spec.shape}, or one leading axis "
             f"more for many datasets, got {value.shape}. For several dims of datasets pass an "
             "xarray.DataArray."
+        )
+    if extra and DATASET_DIM in spec.dims:
+        raise ValueError(
+            f"observed: expected {spec.name!r} as an xarray.DataArray, because the model has a dim "
+            f"{DATASET_DIM!r} of its own, got a plain array. Give the datasets' dim another name."
         )
     return xr.DataArray(value, dims=(DATASET_DIM,) * extra + spec.dims)
 
@@ -244,6 +259,11 @@ def _values(spec: _Spec, array: xr.DataArray, dims: Mapping[str, int]) -> np.nda
                 f"{value[fractional][0]}. Round the values, or observe a continuous variable."
             )
         _check_finite({spec.name: value})
+    if spec.dtype.kind in "iu" and np.abs(value).max(initial=0) > np.iinfo(spec.dtype).max:
+        raise ValueError(
+            f"observed: expected values of {spec.name!r} that {spec.dtype} can hold, got "
+            f"{np.abs(value).max():g}. Observe a continuous variable in other units."
+        )
     return value.astype(spec.dtype)
 
 

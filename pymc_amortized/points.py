@@ -71,12 +71,11 @@ def read_points(model: pm.Model, names: list[str], parameters: Any, datasets: Da
     arrays = {name: _labelled(model, name, given[name], sizes[name]) for name in names}
     number = _numbers(datasets)
     aligned = xr.align(*arrays.values(), number, join="exact")
-    *wide, number = xr.broadcast(*aligned, exclude=_own_dims(model, arrays, sizes))
-    outer = number.dims
+    own = _own_dims(model, arrays, sizes)
+    *wide, number = xr.broadcast(*aligned, exclude={dim for dims in own.values() for dim in dims})
     values = {}
     for name, array in zip(names, wide, strict=True):
-        own = [dim for dim in array.dims if dim not in outer]
-        stacked = array.transpose(*outer, *own).to_numpy()
+        stacked = array.transpose(*number.dims, *own[name]).to_numpy()
         values[name] = stacked.reshape(number.size, *sizes[name])
     return Points(values, number.to_numpy().ravel(), number)
 
@@ -100,23 +99,20 @@ def _labelled(model: pm.Model, name: str, value: Any, shape: tuple[int, ...]) ->
         )
     if not extra:  # ArviZ 0.x would give a scalar a dim
         return labelled(model, {name: array[None]}, {"draw": None})[name].isel(draw=0, drop=True)
-    if not extra:
-        return labelled(model, {name: array[None]}, {"draw": None})[name].isel(draw=0, drop=True)
     return labelled(model, {name: array}, dict.fromkeys(PLAIN_DIMS[extra]))[name]
 
 
 def _own_dims(
     model: pm.Model, arrays: Mapping[str, xr.DataArray], sizes: Mapping[str, tuple[int, ...]]
-) -> set[str]:
-    """Dims that belong to the variables, not to the points."""
-    own = set()
+) -> dict[str, tuple[str, ...]]:
+    """Dims that belong to each variable, not to the points."""
+    own = {}
     for name, array in arrays.items():
         example = labelled(model, {name: np.zeros((1, *sizes[name]))}, {"draw": None})[name]
-        dims = example.dims[1:]
-        if not set(dims) <= set(array.dims):
+        own[name] = example.dims[1:]
+        if not set(own[name]) <= set(array.dims):
             raise ValueError(
-                f"parameters: expected {name!r} to have the dims {dims}, got {array.dims}. Rename "
-                "its dims to those of the model."
+                f"parameters: expected {name!r} to have the dims {own[name]}, got {array.dims}. "
+                "Rename its dims to those of the model."
             )
-        own |= set(dims)
     return own

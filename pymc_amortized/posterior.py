@@ -25,6 +25,7 @@ from pymc_amortized.sampling import Sampler
 from pymc_amortized.structure import constant_data as constant_values
 from pymc_amortized.structure import (
     deterministic_names,
+    free_names,
     has_likelihood,
     observed_names,
     sorted_names,
@@ -238,13 +239,18 @@ class AmortizedPosterior:
         return data_support(self.model, prior)
 
     def _read(self, observed: Mapping[str, Any] | xr.Dataset | None) -> Datasets:
-        self._check_constants()
+        self._check_model()
         datasets = read_datasets(self.model, observed)
         if self._sampler.density is not None:
             self._support.check(datasets)
         return datasets
 
-    def _check_constants(self) -> None:
+    def _check_model(self) -> None:
+        if self._parameters.names != (names := free_names(self.model)):
+            raise ValueError(
+                f"model: expected the free variables {', '.join(self._parameters.names)} that the "
+                f"posterior was trained on, got {', '.join(names)}. Train again with pma.fit."
+            )
         now = constant_values(self.model)
         for name, trained in self._constants.items():
             if not np.array_equal(now[name], trained):

@@ -10,7 +10,7 @@ import pymc as pm
 from pymc_amortized.inference_data import group, read
 from pymc_amortized.progress import progress_bar
 from pymc_amortized.simulation import Simulations, Simulator
-from pymc_amortized.structure import free_names, observed_names, shapes
+from pymc_amortized.structure import constant_data, free_names, observed_names, shapes
 
 __all__ = ["FEWEST_SIMULATIONS", "Source", "simulation_source"]
 
@@ -129,6 +129,7 @@ def _first_simulations(
 
 def _given_draws(model: pm.Model, given: Any) -> dict[str, np.ndarray]:
     """Draws of the free and observed variables, of shape (n, *shape), from `pma.simulate`."""
+    _check_constants(model, given)
     expected = shapes(model)
     names = {"prior": free_names(model), "prior_predictive": observed_names(model)}
     draws = {}
@@ -150,3 +151,16 @@ def _given_draws(model: pm.Model, given: Any) -> dict[str, np.ndarray]:
                 )
             draws[variable] = values.reshape(-1, *values.shape[2:])
     return draws
+
+
+def _check_constants(model: pm.Model, given: Any) -> None:
+    try:
+        found = group(given, "constant_data")
+    except KeyError:
+        return
+    for name, value in constant_data(model).items():
+        if name in found and not np.array_equal(np.squeeze(found[name]), np.squeeze(value)):
+            raise ValueError(
+                f"simulations: expected the data {name!r} of this model, got others. Simulate anew "
+                "with pma.simulate(model), or set the data back with pm.set_data."
+            )

@@ -90,8 +90,11 @@ def write(
     text = json.dumps(header)
     metadata = {FORMAT: text, "sha256": _checksum(arrays, text)}
     temporary = Path(f"{path}.part")
-    save_file(arrays, temporary, metadata=metadata)
-    temporary.replace(path)
+    try:
+        save_file(arrays, temporary, metadata=metadata)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def load(path: str | PathLike[str], model: pm.Model | None = None) -> AmortizedPosterior:

@@ -81,3 +81,9 @@ def test_a_broken_graph_fails() -> None:
     x, other = pt.dscalar("x"), pt.dscalar("other")
     with pytest.raises(pytensor.graph.utils.MissingInputError):
         batched_function([x], [x + other])
+
+
+def test_single_precision_models_take_double_precision_arrays() -> None:
+    x = pt.fscalar("x")
+    (result,) = batched_function([x], [x + 1])(np.arange(3.0))
+    assert result.dtype == np.float32

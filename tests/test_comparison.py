@@ -198,6 +198,8 @@ def test_errors_say_what_was_expected(fits: dict) -> None:
         compare(fits, reference="NUTS")
     with pytest.raises(ValueError, match=r"var_names.*variables of 'fit' \(b0.*got b9"):
         compare(fits, var_names=["b0", "b9"])
+    with pytest.raises(ValueError, match="var_names: expected at least one name"):
+        compare(fits, var_names=[])
     with pytest.raises(ValueError, match=r"all fits hold, got fit: b0; truth: b0, theta"):
         compare({"fit": fit[["b0"]], "truth": truth, "other": fit[["count"]]})
     with pytest.raises(KeyError, match=r"fits\['empty'\].*group 'posterior'"):

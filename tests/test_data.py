@@ -146,6 +146,7 @@ NOT_FINITE = np.where(VALUES == 2, np.nan, np.where(VALUES == 3, np.inf, VALUES)
             ValueError,
             r"'y' to have the model's labels along 'row' \(r1, r2\), got r1, r9",
         ),
+        ({"y": [[1.0, 2.0], [3.0]]}, ValueError, "'y' to be an array of numbers, got rows of"),
         (xr.Dataset({"z": LABELLED}), ValueError, "observed variables 'y', got 'z'"),
     ],
 )
@@ -187,3 +188,16 @@ def test_the_model_s_own_data_are_checked() -> None:
     model.set_data("data", [0, np.nan, 0])
     with pytest.raises(ValueError, match="finite values of 'y', got 1 "):
         read_datasets(model)
+
+
+def test_integers_that_do_not_fit_are_refused(two: pm.Model) -> None:
+    with pytest.raises(ValueError, match=r"'count' that int.* can hold, got 1e[+]30"):
+        read_datasets(two, {"y": np.zeros(4), "count": np.full(3, 1e30)})
+
+
+def test_a_plain_axis_cannot_take_the_name_of_a_dim_of_the_model() -> None:
+    with pm.Model(coords={"dataset": range(3)}) as model:
+        pm.Normal("y", pm.Normal("a"), observed=np.zeros(3), dims="dataset")
+    assert read_datasets(model, {"y": np.ones(3)}).sizes == ()
+    with pytest.raises(ValueError, match=r"'y' as an xarray.DataArray.*dim 'dataset' of its own"):
+        read_datasets(model, {"y": np.ones((2, 3))})

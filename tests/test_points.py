@@ -112,3 +112,13 @@ def test_a_fit_s_posterior(model: pm.Model) -> None:
 def test_errors(model: pm.Model, change: Any, datasets: Datasets, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read_points(model, NAMES, change(plain(4)), datasets)
+
+
+@pytest.mark.parametrize("order", [("row", "column"), ("column", "row")])
+def test_axes_of_a_matrix_come_in_the_model_s_order(order: tuple[str, str]) -> None:
+    with pm.Model(coords={"row": range(3), "column": range(2)}) as matrix:
+        pm.Normal("w", dims=("row", "column"))
+        pm.Normal("y", observed=0.0)
+    w = np.arange(24.0).reshape(4, 3, 2)
+    given = xr.Dataset({"w": (("draw", "row", "column"), w)}).transpose(*order, "draw")
+    np.testing.assert_array_equal(read_points(matrix, ["w"], given, ONE).values["w"], w)

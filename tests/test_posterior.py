@@ -358,6 +358,14 @@ def test_data_that_changed_since_training_are_named() -> None:
         amortized.log_prob({"b0": 0.0, "b1": 0.0})
 
 
+def test_a_variable_added_since_training_is_named() -> None:
+    amortized = untrained("one_parameter")
+    with amortized.model:
+        pm.Normal("more")
+    with pytest.raises(ValueError, match=r"free variables rate .*got rate, more"):
+        amortized.sample(progressbar=False)
+
+
 def test_observed_data_may_be_set_in_their_container() -> None:
     amortized = untrained("two_observed")
     new = {"y": np.zeros(4), "count": np.array([3, 2, 5])}

@@ -71,3 +71,13 @@ def test_given_simulations_are_checked(build: object, draws: int, match: str) ->
     given = pma.simulate(build(), draws=draws, random_seed=1, progressbar=False)
     with pytest.raises(ValueError, match=match):
         source(given)
+
+
+def test_simulations_at_other_constant_data_are_refused() -> None:
+    with pm.Model() as model:
+        x = pm.Data("x", [1.0, 2.0])
+        pm.Normal("y", pm.Normal("slope") * x, 1, observed=np.zeros(2))
+    given = pma.simulate(model, draws=200, random_seed=1, progressbar=False)
+    pm.set_data({"x": [1.0, 3.0]}, model=model)
+    with pytest.raises(ValueError, match="simulations: expected the data 'x' of this model"):
+        pma.fit(model, simulations=given, progressbar=False)

@@ -173,3 +173,12 @@ def test_networks_of_ones_own_cannot_be_saved(tmp_path: Path) -> None:
     with pytest.raises(NotImplementedError, match=r"summary: expected one of .*summaries"):
         amortized.save(path)
     assert path.read_bytes() == b"of before"
+
+
+def test_nothing_is_left_behind_where_nothing_can_be_written(
+    rough: pma.AmortizedPosterior, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder"):
+        rough.save(tmp_path / "folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
