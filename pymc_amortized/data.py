@@ -41,6 +41,19 @@ class Datasets(NamedTuple):
     dims: dict[str, np.ndarray | None]
     sizes: tuple[int, ...]
 
+    def named(self, numbers: np.ndarray, most: int = 10) -> str:
+        """Name datasets by their labels, the first few of many."""
+        places = zip(*np.unravel_index(numbers[:most], self.sizes), strict=True)
+        labels = [
+            ", ".join(
+                str(k if values is None else values[k])
+                for k, values in zip(place, self.dims.values(), strict=True)
+            )
+            for place in places
+        ]
+        shown = "; ".join(labels) if len(self.sizes) > 1 else ", ".join(labels)
+        return shown + (f" and {len(numbers) - most} more" if len(numbers) > most else "")
+
 
 class _Spec(NamedTuple):
     """What an observed variable looks like in the model."""

@@ -1,11 +1,12 @@
 """The log density of a model, batched over draws and datasets."""
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
 import pymc as pm
-import pytensor.tensor as pt
 from pymc.logprob.basic import transformed_conditional_logp
 from pytensor.tensor.variable import TensorVariable
 
@@ -80,7 +81,8 @@ def density(
     """
     free, observed = len(model.free_RVs), observed_variables(model) if likelihood else []
     values, terms = log_density_terms(model, [*model.free_RVs, *observed], transformed=True)
-    joint = pt.add(*(term.sum() for term in terms))
+    # two by two: PyTensor evaluates sums of three arrays or more element by element in Python
+    joint = reduce(add, (term.sum() for term in terms))
     axes = [(None, None)] * free + [(None, 1)] * (len(values) - free)
     return Density(
         shapes=dict(shapes),

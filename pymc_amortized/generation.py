@@ -147,12 +147,13 @@ def pareto_smoothed(log_weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ----------
     Vehtari, Simpson, Gelman, Yao and Gabry (2024), Pareto smoothed importance sampling, JMLR 25.
     """
-    if DATATREE:
-        from arviz_stats.base import array_stats
+    with np.errstate(all="ignore"):  # where the fit of a tail fails, its shape says so
+        if DATATREE:
+            from arviz_stats.base import array_stats
 
-        smoothed, pareto_k = array_stats.psislw(-log_weights, axis=-1)  # it negates its input
-    else:
-        from arviz import psislw
+            smoothed, pareto_k = array_stats.psislw(-log_weights, axis=-1)  # it negates its input
+        else:
+            from arviz import psislw
 
-        smoothed, pareto_k = psislw(log_weights)
+            smoothed, pareto_k = psislw(log_weights)
     return np.asarray(smoothed), np.atleast_1d(pareto_k)

@@ -33,6 +33,7 @@ __all__ = [
     "Leading",
     "assemble",
     "constant_data",
+    "dataset_values",
     "group",
     "labelled",
     "observed_data",
@@ -46,6 +47,7 @@ SAMPLED_GROUPS: Final = ("posterior", "sample_stats", "prior", "prior_predictive
 GROUP_ORDER: Final = (
     "posterior",
     "sample_stats",
+    "amortized",
     "log_likelihood",
     "posterior_predictive",
     "predictions",
@@ -133,6 +135,26 @@ def observed_data(
             f"{', '.join(map(repr, unknown))}. Leave out or rename what is not among them."
         )
     return _label(model, own | given, datasets or {}, bare=own.keys() - given.keys())
+
+
+def dataset_values(values: Mapping[str, np.ndarray], datasets: Leading) -> xr.Dataset:
+    """Label what has one value a dataset.
+
+    Parameters
+    ----------
+    values : mapping of str to ndarray
+        Arrays of shape ``(*dataset sizes)``.
+    datasets : mapping of str to array_like or None
+        Names and coordinate values of their dims; None numbers them. Empty for a single dataset.
+    """
+    dims = list(datasets)
+    arrays = {name: (dims, np.asarray(value)) for name, value in values.items()}
+    shape = np.shape(next(iter(values.values())))
+    coords = {
+        dim: np.arange(size) if labels is None else np.asarray(labels)
+        for (dim, labels), size in zip(datasets.items(), shape, strict=True)
+    }
+    return xr.Dataset(arrays, coords, attributes(None, []))
 
 
 def constant_data(model: pymc.Model) -> xr.Dataset:

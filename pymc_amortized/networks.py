@@ -1,16 +1,24 @@
 """A summary network and a conditional flow as one: data in, distribution of parameters out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
-from pymc_amortized.backend import compiled, tf
+from pymc_amortized.backend import compiled, tf, tfd
 
 __all__ = ["ConditionalFlow", "Network", "Summary"]
 
 ROWS = 2**16
 """Draws that are worked on at a time."""
+
+WIDE_PART = 0.2
+"""Part of the defensive draws whose noise is wider."""
+
+WIDTH = 0.7
+"""By how much it is wider, times the square root of the number of parameters: both kinds of noise
+then still meet where there are many."""
 
 Built = Callable[..., Any]
 
@@ -58,7 +66,10 @@ class Network:
         context = tf.TensorSpec((None, self.features), tf.float32)
         points = tf.TensorSpec((None, None, size), tf.float32)
         number, seeds = tf.TensorSpec((), tf.int32), tf.TensorSpec((2,), tf.int32)
-        self._sample = compiled(self._sampled, context, number, seeds)
+        self._draw = {
+            False: compiled(partial(self._drawn, _as_it_is), context, number, seeds),
+            True: compiled(partial(self._drawn, _defensive), context, number, seeds),
+        }
         self._log_prob = compiled(lambda c, p: self.flow(c).log_prob(p), context, points)
 
     @property
@@ -81,9 +92,14 @@ class Network:
         return -self.flow(self.summary(features)).log_prob(parameters)
 
     def sample(
-        self, features: np.ndarray, draws: int, rng: np.random.Generator
+        self,
+        features: np.ndarray,
+        draws: int,
+        rng: np.random.Generator,
+        *,
+        defensive: bool = False,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw parameters, with their log density.
+        """Draw parameters, with the log density that they were drawn from.
 
         Parameters
         ----------
@@ -93,6 +109,9 @@ class Network:
             Draws for each dataset.
         rng : numpy.random.Generator
             Source of the seeds.
+        defensive : bool, default False
+            Draw a part from wider noise, so that importance weights are bounded where the flow's
+            tails are too light (Hesterberg 1995, Technometrics 37; Owen and Zhou 2000, JASA 95).
 
         Returns
         -------
@@ -105,7 +124,7 @@ class Network:
         log_density = np.empty((len(features), draws), np.float32)
         for some, part, context in self._blocks(features, draws):
             seed = rng.integers(2**31, size=2, dtype=np.int32)
-            values, density = self._sample(context, part.stop - part.start, seed)
+            values, density = self._draw[defensive](context, part.stop - part.start, seed)
             drawn[some, part] = np.swapaxes(values, 0, 1)
             log_density[some, part] = np.transpose(density)
         return drawn, log_density
@@ -141,7 +160,32 @@ class Network:
             for first in range(0, draws, ROWS):
                 yield some, slice(first, min(first + ROWS, draws)), context
 
-    def _sampled(
-        self, context: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor
+    def _drawn(
+        self,
+        proposal: Callable[[Any], Any],
+        context: tf.Tensor,
+        draws: tf.Tensor,
+        seed: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        return self.flow(context).experimental_sample_and_log_prob(draws, seed=seed)
+        distribution = proposal(self.flow(context))
+        return distribution.experimental_sample_and_log_prob(draws, seed=seed)
+
+
+def _as_it_is(distribution: tfd.Distribution) -> tfd.Distribution:
+    return distribution
+
+
+def _defensive(distribution: tfd.Distribution) -> tfd.Distribution:
+    """A flow of normal noise with a part of its noise wider; any other distribution as it is."""
+    normal = isinstance(distribution, tfd.TransformedDistribution) and isinstance(
+        distribution.distribution, tfd.MultivariateNormalDiag
+    )
+    if not normal:
+        return distribution
+    size = distribution.event_shape[-1]
+    scales = tf.constant([[1.0] * size, [1 + WIDTH / np.sqrt(size)] * size], tf.float32)
+    noise = tfd.MixtureSameFamily(
+        tfd.Categorical(probs=[1 - WIDE_PART, WIDE_PART]),
+        tfd.MultivariateNormalDiag(tf.zeros_like(scales), scales),
+    )
+    return tfd.TransformedDistribution(noise, distribution.bijector)

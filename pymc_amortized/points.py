@@ -59,9 +59,12 @@ def read_points(model: pm.Model, names: list[str], parameters: Any, datasets: Da
     TypeError, ValueError
         If names, shapes or coords are not those of the model's variables.
     """
-    # an InferenceData and a DataTree are mappings too, of groups
-    plain = isinstance(parameters, Mapping) and "posterior" not in parameters
-    given = parameters if plain else group(parameters, "posterior")
+    given = _as_mapping(parameters, names)
+    if unknown := [name for name in given if name not in model.named_vars]:
+        raise ValueError(
+            f"parameters: expected values of {', '.join(map(repr, names))}, got "
+            f"{', '.join(map(repr, unknown))}, which the model does not have."
+        )
     if wrong := set(names) - set(given):
         raise ValueError(
             f"parameters: expected values of {', '.join(map(repr, names))}, got none for "
@@ -70,7 +73,7 @@ def read_points(model: pm.Model, names: list[str], parameters: Any, datasets: Da
     sizes = shapes(model)
     arrays = {name: _labelled(model, name, given[name], sizes[name]) for name in names}
     number = _numbers(datasets)
-    aligned = xr.align(*arrays.values(), number, join="exact")
+    aligned = _aligned([*arrays.values(), number])
     own = _own_dims(model, arrays, sizes)
     *wide, number = xr.broadcast(*aligned, exclude={dim for dims in own.values() for dim in dims})
     values = {}
@@ -78,6 +81,29 @@ def read_points(model: pm.Model, names: list[str], parameters: Any, datasets: Da
         stacked = array.transpose(*number.dims, *own[name]).to_numpy()
         values[name] = stacked.reshape(number.size, *sizes[name])
     return Points(values, number.to_numpy().ravel(), number)
+
+
+def _as_mapping(parameters: Any, names: list[str]) -> Mapping[str, Any]:
+    # an InferenceData and a DataTree are mappings too, of groups
+    if isinstance(parameters, Mapping) and "posterior" not in parameters:
+        return parameters
+    try:
+        return group(parameters, "posterior")
+    except (KeyError, TypeError):
+        raise TypeError(
+            f"parameters: expected a mapping from {', '.join(map(repr, names))} to values, an "
+            f"xarray.Dataset or a fit with a posterior, got {type(parameters).__name__}."
+        ) from None
+
+
+def _aligned(arrays: list[xr.DataArray]) -> tuple[xr.DataArray, ...]:
+    try:
+        return xr.align(*arrays, join="exact")
+    except ValueError as error:
+        raise ValueError(
+            "parameters: expected dims of equal length and labels in all variables, and in the "
+            f"datasets, got others: {error}"
+        ) from error
 
 
 def _numbers(datasets: Datasets) -> xr.DataArray:
@@ -88,9 +114,15 @@ def _numbers(datasets: Datasets) -> xr.DataArray:
 
 
 def _labelled(model: pm.Model, name: str, value: Any, shape: tuple[int, ...]) -> xr.DataArray:
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf" or not array.size or np.isnan(array).any():
+        raise ValueError(
+            f"parameters: expected real numbers for {name!r}, got "
+            f"{'NaN' if array.dtype.kind == 'f' and array.size else f'{array.size} values'} of "
+            f"dtype {array.dtype}."
+        )
     if isinstance(value, xr.DataArray):
         return value
-    array = np.asarray(value)
     extra = array.ndim - len(shape)
     if extra not in PLAIN_DIMS or array.shape[extra:] != shape:
         raise ValueError(

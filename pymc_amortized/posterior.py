@@ -2,6 +2,7 @@
 
 import json
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from os import PathLike
@@ -15,12 +16,19 @@ from pymc_amortized.arguments import check_count, generator
 from pymc_amortized.data import Datasets, flat, read_datasets
 from pymc_amortized.density import density
 from pymc_amortized.forward import forward_sampler
-from pymc_amortized.inference_data import assemble, constant_data, labelled, observed_data
+from pymc_amortized.inference_data import (
+    assemble,
+    constant_data,
+    dataset_values,
+    labelled,
+    observed_data,
+)
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.points import read_points
 from pymc_amortized.preconditioning import Preconditioner
 from pymc_amortized.predictive import predictive_sampler
 from pymc_amortized.progress import progress_bar
+from pymc_amortized.refinement import numbers_of_proposals, threshold
 from pymc_amortized.sampling import Sampler
 from pymc_amortized.structure import constant_data as constant_values
 from pymc_amortized.structure import (
@@ -41,6 +49,15 @@ __all__ = ["AmortizedPosterior"]
 
 HISTORY = ("simulations", "loss", "held_out_loss", "learning_rate", "seconds")
 """What is kept of each round of training."""
+
+
+class _Default(str):
+    """A default that can be told from the same value passed by a user."""
+
+    __slots__ = ()
+
+
+PSIS = _Default("psis")
 
 
 class AmortizedPosterior:
@@ -95,6 +112,7 @@ class AmortizedPosterior:
         draws: int = 1000,
         chains: int = 4,
         var_names: Sequence[str] | None = None,
+        refine: str | None = PSIS,
         predictive: bool = False,
         random_seed: Any = None,
         progressbar: bool = True,
@@ -114,6 +132,11 @@ class AmortizedPosterior:
             are for ArviZ's sake.
         var_names : sequence of str, optional
             Free variables and deterministics to return; by default all.
+        refine : {"psis", None}, default "psis"
+            ``"psis"`` draws from the network more than is asked for, weights these draws by the
+            model's density over the network's, smooths the weights and chooses by them. None
+            returns the network's own draws: the only way, and the default, for models without a
+            likelihood.
         predictive : bool, default False
             Also draw the observed variables anew, once for each draw of the parameters: the group
             ``posterior_predictive``, as ``pm.sample_posterior_predictive`` has it.
@@ -129,13 +152,27 @@ class AmortizedPosterior:
             ``(chain, draw)``. Where the model has a likelihood, ``sample_stats`` holds ``lp``, its
             log joint, ``log_q``, the amortized posterior's log density, both of the unconstrained
             parameters, as ``pm.sample`` has ``lp``, and ``log_weight``, their difference; else
-            ``log_q`` alone.
+            ``log_q`` alone. The group ``amortized`` has one value a dataset: ``pareto_k`` of the
+            weights, below 0.7 where they can be trusted, ``importance_ess`` of the proposals,
+            ``log_marginal_likelihood`` and its standard error, and ``refined_by``.
+
+        Warns
+        -----
+        UserWarning
+            Naming the datasets whose Pareto k is too large, or that have no weights at all.
 
         Raises
         ------
         TypeError, ValueError
             If `observed` does not fit the model's observed variables, or lies outside the support
-            of their distributions, or another argument is out of range.
+            of their distributions, or another argument is out of range; if `refine` asks for
+            weights and the model has no likelihood.
+
+        References
+        ----------
+        Vehtari, Simpson, Gelman, Yao and Gabry (2024), Pareto smoothed importance sampling, JMLR
+        25. Dax, Green, Gair, Pürrer, Wildberger, Macke, Buonanno and Schölkopf (2023), Neural
+        importance sampling for rapid and reliable gravitational-wave inference, PRL 130.
 
         Examples
         --------
@@ -145,6 +182,7 @@ class AmortizedPosterior:
         names = self._output_names(var_names)
         check_count("draws", draws)
         check_count("chains", chains)
+        refined = self._refines(refine)
         datasets = self._read(observed)
         rng = generator(random_seed)
         total = draws * chains * len(flat(datasets.values))
@@ -154,6 +192,7 @@ class AmortizedPosterior:
                 draws * chains,
                 names,
                 rng,
+                refine=refined,
                 predict=self._predict if predictive else None,
                 advance=advance,
             )
@@ -168,6 +207,10 @@ class AmortizedPosterior:
             name: labelled(self.model, _unstack(arrays, shape), leading)
             for name, arrays in sampled.items()
         }
+        if refined:
+            _warn_of_weights(drawn.diagnosis["pareto_k"], draws * chains, datasets)
+        diagnosis = {name: x.reshape(datasets.sizes) for name, x in drawn.diagnosis.items()}
+        groups["amortized"] = dataset_values(diagnosis, datasets.dims)
         groups["observed_data"] = self._observed_data(datasets)
         groups["constant_data"] = constant_data(self.model)
         return assemble(groups, self._attributes(time.perf_counter() - started))
@@ -260,6 +303,16 @@ class AmortizedPosterior:
                     "observed values may differ from dataset to dataset."
                 )
 
+    def _refines(self, refine: str | None) -> bool:
+        if refine not in (None, "psis"):
+            raise ValueError(f'refine: expected "psis" or None, got {refine!r}.')
+        if refine is not None and refine is not PSIS and self._sampler.density is None:
+            raise ValueError(
+                f"refine: expected None, because the model has no likelihood to weight draws by, "
+                f"got {refine!r}. Leave it out: the network's own draws are all there is."
+            )
+        return refine is not None and self._sampler.density is not None
+
     def _output_names(self, var_names: Sequence[str] | None) -> list[str]:
         every = [*self._parameters.names, *deterministic_names(self.model)]
         wanted = [var_names] if isinstance(var_names, str) else var_names
@@ -286,6 +339,31 @@ class AmortizedPosterior:
             "sampling_time": seconds,
             "inference_library_settings": json.dumps(self.settings),
         }
+
+
+def _warn_of_weights(pareto_k: np.ndarray, draws: int, datasets: Datasets) -> None:
+    limit = threshold(numbers_of_proposals(draws)[0])
+    missing = np.flatnonzero(np.isinf(pareto_k))
+    bad = np.flatnonzero((pareto_k > limit) & np.isfinite(pareto_k))
+    if missing.size:
+        warnings.warn(
+            f"Draws{_of(datasets, missing)} are the network's own, because the model's log joint "
+            "is nowhere finite there, or is NaN: do not trust them. Look at these data, and at "
+            "the log densities in sample_stats.",
+            stacklevel=3,
+        )
+    if bad.size:
+        warnings.warn(
+            f"Pareto k{_of(datasets, bad)} is above {limit:.2f} ({pareto_k[bad].max():.2f} at "
+            "most): the network is so far from the posterior there that its weighted draws are "
+            "not to be trusted. Look whether these data are like those that the model simulates, "
+            "train longer, or use pm.sample for them.",
+            stacklevel=3,
+        )
+
+
+def _of(datasets: Datasets, numbers: np.ndarray) -> str:
+    return f" of the datasets {datasets.named(numbers)}" if datasets.dims else ""
 
 
 def _unstack(arrays: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> dict[str, np.ndarray]:

@@ -1,6 +1,8 @@
 """Draws from the amortized posterior of many datasets, as plain arrays."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,6 +12,7 @@ from pymc_amortized.density import Density
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.points import Points
 from pymc_amortized.preconditioning import Preconditioner
+from pymc_amortized.refinement import diagnose, numbers_of_proposals, resample
 
 if TYPE_CHECKING:
     from pymc_amortized.networks import Network
@@ -34,11 +37,35 @@ class Drawn(NamedTuple):
         Log densities.
     predicted : dict of str to ndarray of shape (datasets, draws, *shape)
         Observed variables, drawn anew; empty where that was not asked for.
+    diagnosis : dict of str to ndarray of shape (datasets,)
+        How good the draws are; ``refined_by`` alone where the model has no likelihood.
     """
 
     values: dict[str, np.ndarray]
     statistics: dict[str, np.ndarray]
     predicted: dict[str, np.ndarray]
+    diagnosis: dict[str, np.ndarray]
+
+
+class _Kept(NamedTuple):
+    """Unconstrained draws (datasets, draws, size), what is known of each, and of each dataset."""
+
+    vector: np.ndarray
+    statistics: dict[str, np.ndarray]
+    diagnosis: Mapping[str, np.ndarray] = MappingProxyType({})
+
+    def take(self, index: np.ndarray) -> "_Kept":
+        """Choose some of each dataset's draws, by numbers of shape (datasets, draws)."""
+        vector = np.take_along_axis(self.vector, index[..., None], axis=1)
+        chosen = {n: np.take_along_axis(v, index, axis=1) for n, v in self.statistics.items()}
+        return self._replace(vector=vector, statistics=chosen)
+
+    def put(self, numbers: np.ndarray, others: "_Kept") -> None:
+        """Replace some datasets by others."""
+        self.vector[numbers] = others.vector
+        for mine, theirs in zip(self[1:], others[1:], strict=True):
+            for name, values in mine.items():
+                values[numbers] = theirs[name]
 
 
 class Sampler(NamedTuple):
@@ -68,6 +95,7 @@ class Sampler(NamedTuple):
         names: Sequence[str],
         rng: np.random.Generator,
         *,
+        refine: bool,
         predict: Predict | None = None,
         advance: Callable[..., None],
     ) -> Drawn:
@@ -83,17 +111,19 @@ class Sampler(NamedTuple):
             Variables wanted.
         rng : numpy.random.Generator
             Source of all randomness.
+        refine : bool
+            Choose the draws out of more, by importance weights.
         predict : callable, optional
             Draws observed variables given free ones.
         advance : callable
             Is told how many draws have been made.
         """
         datasets = len(flat(observed))
-        step = max(1, CHUNK // draws)
+        step = _at_a_time(numbers_of_proposals(draws)[0] if refine else draws)
         pieces = []
         for start in range(0, datasets, step):
             part = {name: value[start : start + step] for name, value in observed.items()}
-            pieces.append(self._draw_part(part, draws, names, rng, predict))
+            pieces.append(self._draw_part(part, draws, names, rng, refine, predict))
             advance(draws * min(step, datasets - start))
         return Drawn(*map(_joined, zip(*pieces, strict=True)))
 
@@ -103,28 +133,56 @@ class Sampler(NamedTuple):
         draws: int,
         names: Sequence[str],
         rng: np.random.Generator,
+        refine: bool,
         predict: Predict | None,
     ) -> Drawn:
-        vector, log_q = self._propose(observed, draws, rng)
-        statistics = {"log_q": log_q}
-        if self.density is not None:
-            lp = self.density.log_joint(vector, observed)
-            statistics = {"lp": lp, "log_q": log_q, "log_weight": lp - log_q}
-        rows = vector.reshape(-1, self.parameters.size)
-        free, _ = self.parameters.constrain(rows)
+        kept = (self._refined if refine else self._raw)(observed, draws, rng)
+        free, _ = self.parameters.constrain(kept.vector.reshape(-1, self.parameters.size))
         predicted = predict(free, int(rng.integers(2**31))) if predict else {}
-        values = self._named(free, observed, names, draws)
-        shape = vector.shape[:2]
-        return Drawn(_folded(values, shape), statistics, _folded(predicted, shape))
+        shape = kept.vector.shape[:2]
+        values = _folded(self._named(free, observed, names, draws), shape)
+        return Drawn(values, kept.statistics, _folded(predicted, shape), kept.diagnosis)
+
+    def _raw(self, observed: Arrays, draws: int, rng: np.random.Generator) -> "_Kept":
+        """The network's own draws, and what weights say of them."""
+        kept = self._propose(observed, draws, rng, defensive=False)
+        diagnosis = {"refined_by": np.full(len(kept.vector), "none")}
+        if self.density is not None:
+            diagnosis = diagnose(kept.statistics["log_weight"]).by_dataset() | diagnosis
+        return kept._replace(diagnosis=diagnosis)
+
+    def _refined(self, observed: Arrays, draws: int, rng: np.random.Generator) -> "_Kept":
+        """Weighted draws, out of more proposals where the first are worth too few."""
+        first, more = numbers_of_proposals(draws)
+        kept = self._chosen(observed, draws, first, rng)
+        poor = np.flatnonzero(kept.diagnosis["importance_ess"] < draws)
+        for start in range(0, len(poor), _at_a_time(more)):
+            some = poor[start : start + _at_a_time(more)]
+            part = {name: values[some] for name, values in observed.items()}
+            kept.put(some, self._chosen(part, draws, more, rng))
+        return kept
+
+    def _chosen(
+        self, observed: Arrays, draws: int, proposals: int, rng: np.random.Generator
+    ) -> "_Kept":
+        proposed = self._propose(observed, proposals, rng, defensive=True)
+        known = diagnose(proposed.statistics["log_weight"])
+        by = np.where(known.weighted, "psis", "none")
+        kept = proposed.take(resample(known.weights, draws, rng))
+        return kept._replace(diagnosis={**known.by_dataset(), "refined_by": by})
 
     def _propose(
-        self, observed: Arrays, draws: int, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Unconstrained vectors (datasets, draws, size), and their log density."""
+        self, observed: Arrays, draws: int, rng: np.random.Generator, *, defensive: bool
+    ) -> "_Kept":
         features = self.preconditioner.features(flat(observed))
-        remainder, log_density = self.network.sample(features, draws, rng)
+        sample = partial(self.network.sample, defensive=defensive)
+        remainder, log_density = sample(features, draws, rng)
         vector, log_det = self.preconditioner.restore(remainder, features[:, None])
-        return vector, log_density - log_det
+        log_q = log_density - log_det
+        if self.density is None:
+            return _Kept(vector, {"log_q": log_q})
+        lp = self.density.log_joint(vector, observed)
+        return _Kept(vector, {"lp": lp, "log_q": log_q, "log_weight": lp - log_q})
 
     def _named(self, free: Arrays, observed: Arrays, names: Sequence[str], draws: int) -> Arrays:
         """The variables wanted, those derived from others included."""
@@ -151,6 +209,11 @@ class Sampler(NamedTuple):
         remainder, log_det = self.preconditioner.remainder(safe, features)
         log_q = self.network.log_prob(remainder[:, None], features)[:, 0]
         return np.where(inside, log_q - log_det - log_jacobian, -np.inf)
+
+
+def _at_a_time(draws: int) -> int:
+    """Datasets that are worked on at once, with so many draws each."""
+    return max(1, CHUNK // draws)
 
 
 def _folded(arrays: Arrays, shape: tuple[int, ...]) -> dict[str, np.ndarray]:

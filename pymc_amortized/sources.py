@@ -1,11 +1,14 @@
 """Where the simulations come from that are trained on."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from os import PathLike
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pymc as pm
+import xarray as xr
 
 from pymc_amortized.inference_data import group, read
 from pymc_amortized.progress import progress_bar
@@ -116,8 +119,7 @@ def _first_simulations(
         number = FIRST_SIMULATIONS if simulations is None else int(simulations)
         with progress_bar("Simulating", number, disable=not progressbar) as advance:
             return simulator.draw(number, seed, advance), simulations is None
-    given = read(simulations) if isinstance(simulations, str | PathLike) else simulations
-    draws = _given_draws(model, given)
+    draws = _given_draws(model, _given(simulations))
     found = simulator.keep_finite(draws)
     if len(found) < FEWEST_SIMULATIONS:
         raise ValueError(
@@ -127,14 +129,32 @@ def _first_simulations(
     return found, False
 
 
-def _given_draws(model: pm.Model, given: Any) -> dict[str, np.ndarray]:
+def _given(simulations: Any) -> dict[str, xr.Dataset]:
+    """The groups of what `pma.simulate` returned."""
+    if isinstance(simulations, str | PathLike):
+        if not Path(simulations).is_file():
+            raise FileNotFoundError(f"simulations: expected a file, got none at {simulations}.")
+        simulations = read(simulations)
+    try:
+        groups = {name: group(simulations, name) for name in ("prior", "prior_predictive")}
+    except (KeyError, TypeError) as error:
+        raise type(error)(
+            "simulations: expected an int, or what pma.simulate(model) returned, with the groups "
+            f"'prior' and 'prior_predictive', got {type(simulations).__name__}. {error.args[0]}"
+        ) from None
+    with suppress(KeyError):
+        groups["constant_data"] = group(simulations, "constant_data")
+    return groups
+
+
+def _given_draws(model: pm.Model, given: dict[str, xr.Dataset]) -> dict[str, np.ndarray]:
     """Draws of the free and observed variables, of shape (n, *shape), from `pma.simulate`."""
     _check_constants(model, given)
     expected = shapes(model)
     names = {"prior": free_names(model), "prior_predictive": observed_names(model)}
     draws = {}
     for name, variables in names.items():
-        dataset = group(given, name)
+        dataset = given[name]
         for variable in variables:
             if variable not in dataset:
                 raise ValueError(
@@ -153,11 +173,8 @@ def _given_draws(model: pm.Model, given: Any) -> dict[str, np.ndarray]:
     return draws
 
 
-def _check_constants(model: pm.Model, given: Any) -> None:
-    try:
-        found = group(given, "constant_data")
-    except KeyError:
-        return
+def _check_constants(model: pm.Model, given: dict[str, xr.Dataset]) -> None:
+    found = given.get("constant_data", {})
     for name, value in constant_data(model).items():
         if name in found and not np.array_equal(np.squeeze(found[name]), np.squeeze(value)):
             raise ValueError(

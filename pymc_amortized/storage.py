@@ -89,6 +89,8 @@ def write(
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     text = json.dumps(header)
     metadata = {FORMAT: text, "sha256": _checksum(arrays, text)}
+    if Path(path).is_dir() or not Path(path).absolute().parent.is_dir():
+        raise FileNotFoundError(f"path: expected a file in a folder that exists, got {path}.")
     temporary = Path(f"{path}.part")
     try:
         save_file(arrays, temporary, metadata=metadata)

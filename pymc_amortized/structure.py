@@ -181,11 +181,20 @@ def check_model(model: pm.Model) -> None:
             "simulations would not follow the model's density; expected none: "
             "express it as a prior distribution or an observed variable"
         )
+    _check_names(model)
     _check_sizes(model)
     _check_minibatches(model)
     _check_missing(model)
     _check_samplers(model)
     _check_discrete(model)
+
+
+def _check_names(model: pm.Model) -> None:
+    if taken := {"chain", "draw"} & variables(model).keys():
+        raise ValueError(
+            f"{min(taken)!r} is the name of a dim of every result, expected another: rename the "
+            "variable"
+        )
 
 
 def _check_sizes(model: pm.Model) -> None:
@@ -226,7 +235,7 @@ def _check_samplers(model: pm.Model) -> None:
             if isinstance(op, RandomVariable) and not _has_sampler(op):
                 raise NotImplementedError(
                     f"{name!r} cannot be simulated: its distribution {op.name} has no forward "
-                    "sampler; expected a proper distribution: choose another prior, or give a "
+                    "sampler; expected a proper distribution: choose another, or give a "
                     "pm.CustomDist `random=` or `dist=`"
                 )
 

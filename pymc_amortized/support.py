@@ -133,6 +133,6 @@ def _any(where: np.ndarray) -> np.ndarray:
 def _described(datasets: Datasets, name: str, where: np.ndarray) -> str:
     """How many values lie outside, in which datasets, and one of them."""
     numbers = np.flatnonzero(_any(where))
-    which = f" in the datasets {', '.join(map(str, numbers[:10]))}" if datasets.dims else ""
+    which = f" in the datasets {datasets.named(numbers)}" if datasets.dims else ""
     example = datasets.values[name][numbers[0]][where[numbers[0]]][0]
     return f"{int(where.sum())} outside it{which}, such as {example}"

@@ -137,3 +137,14 @@ def test_seeds_give_the_initial_weights() -> None:
     first, same, other = (spline_network(seed).weights() for seed in (1, 1, 2))
     assert all(np.array_equal(first[key], same[key]) for key in first)
     assert not all(np.array_equal(first[key], other[key]) for key in first)
+
+
+def test_defensive_draws_have_the_density_that_comes_with_them(trained: Network) -> None:
+    """The flow's density is their expected weight's numerator, and never 1.25 times theirs."""
+    drawn, log_density = trained.sample(data(), 4000, np.random.default_rng(11), defensive=True)
+    weights = np.exp(trained.log_prob(drawn, data()) - log_density)
+    assert weights.max() < 1 / (1 - networks.WIDE_PART) + 0.01
+    error = weights.std(axis=1) / np.sqrt(4000)
+    np.testing.assert_array_less(np.abs(weights.mean(axis=1) - 1), 4.5 * error)
+    plain, _ = trained.sample(data(), 4000, np.random.default_rng(11))
+    assert (drawn.std(axis=1) > 1.05 * plain.std(axis=1)).all()

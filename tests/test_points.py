@@ -122,3 +122,22 @@ def test_axes_of_a_matrix_come_in_the_model_s_order(order: tuple[str, str]) -> N
     w = np.arange(24.0).reshape(4, 3, 2)
     given = xr.Dataset({"w": (("draw", "row", "column"), w)}).transpose(*order, "draw")
     np.testing.assert_array_equal(read_points(matrix, ["w"], given, ONE).values["w"], w)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"mu": np.nan, "theta": np.zeros(2)}, ValueError, "real numbers for 'mu', got NaN"),
+        ({"mu": 1j, "theta": np.zeros(2)}, ValueError, "real numbers for 'mu', .*complex128"),
+        ({"mu": "a", "theta": np.zeros(2)}, ValueError, "real numbers for 'mu', .*<U1"),
+        ({"mu": [], "theta": []}, ValueError, "real numbers for 'mu', got 0 values"),
+        ({"mu": 0, "theta": np.zeros(2), "my": 1}, ValueError, "got 'my', which the model does"),
+        ({"mu": np.zeros(3), "theta": np.zeros((4, 2))}, ValueError, "parameters: expected dims"),
+        (5.0, TypeError, "parameters: expected a mapping from 'mu', 'theta'.*got float"),
+    ],
+)
+def test_what_is_no_point_is_refused(
+    model: pm.Model, given: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        read_points(model, NAMES, given, ONE)

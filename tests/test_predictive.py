@@ -44,7 +44,7 @@ def test_same_seed_same_draws() -> None:
 @pytest.mark.parametrize("name", ["linear_regression", "custom_random"])
 def test_result_has_a_group_beside_the_posterior(name: str) -> None:
     amortized = untrained(name)
-    kwargs = {"draws": 5, "chains": 2, "random_seed": 1, "progressbar": False}
+    kwargs = {"refine": None, "draws": 5, "chains": 2, "random_seed": 1, "progressbar": False}
     idata = amortized.sample(predictive=True, **kwargs)
     predicted, observed = idata.posterior_predictive["y"], idata.observed_data["y"]
     assert predicted.dims == ("chain", "draw", *observed.dims)
@@ -56,6 +56,8 @@ def test_group_has_the_dims_of_the_datasets() -> None:
     amortized = untrained("linear_regression")
     y = pma.simulate(amortized.model, draws=3, random_seed=1, progressbar=False)
     data = {"y": y.prior_predictive["y"].to_numpy()[0]}
-    idata = amortized.sample(data, draws=4, predictive=True, random_seed=1, progressbar=False)
+    idata = amortized.sample(
+        data, draws=4, refine=None, predictive=True, random_seed=1, progressbar=False
+    )
     assert idata.posterior_predictive["y"].dims[:3] == ("chain", "draw", "dataset")
     assert np.isfinite(idata.posterior_predictive["y"]).all()

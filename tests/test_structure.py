@@ -136,6 +136,10 @@ def no_free() -> None:
     pm.Normal("y", 0, 1, observed=np.zeros(3))
 
 
+def named_draw() -> None:
+    pm.Normal("y", pm.Normal("draw"), 1, observed=np.zeros(3))
+
+
 def flat() -> None:
     pm.Normal("y", pm.Flat("level"), 1, observed=np.zeros(3))
 
@@ -206,7 +210,8 @@ def missing_multivariate() -> None:
     [
         (no_observed, ValueError, "no observed variable.*`observed=`"),
         (no_free, ValueError, "no free variable.*prior"),
-        (flat, NotImplementedError, "'level' cannot be simulated.*flat.*another prior"),
+        (named_draw, ValueError, "'draw' is the name of a dim of every result"),
+        (flat, NotImplementedError, "'level' cannot be simulated.*flat.*choose another"),
         (half_flat, NotImplementedError, "'level' cannot be simulated.*half_flat"),
         (icar, NotImplementedError, "'level' cannot be simulated.*icar"),
         (only_logp, NotImplementedError, "'level' cannot be simulated.*`random=`"),

@@ -1,0 +1,138 @@
+"""Importance weights: how good draws of the network are, and better draws from them."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import logsumexp
+
+from pymc_amortized.generation import pareto_smoothed
+
+__all__ = ["Diagnosis", "diagnose", "numbers_of_proposals", "resample", "threshold"]
+
+PROPOSALS = (1.25, 10)
+"""Proposals for each draw that is kept: at first, and where they are worth too few draws."""
+
+FEWEST_PROPOSALS = 1000
+"""Proposals at least: the tail of fewer says little."""
+
+LARGEST_K = 0.7
+"""Pareto k above which weighted draws are not to be trusted."""
+
+
+class Diagnosis(NamedTuple):
+    """What importance weights say of the draws that they belong to.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (datasets, proposals)
+        Smoothed, with a sum of one; even where no weights exist.
+    pareto_k : ndarray of shape (datasets,)
+        Shape of the raw weights' tail; infinite where no weights exist.
+    importance_ess : ndarray of shape (datasets,)
+        Effective sample size of the weighted proposals, between 0 and their number.
+    log_marginal_likelihood : ndarray of shape (datasets,)
+        Log of the mean raw weight; NaN where no weights exist.
+    log_marginal_likelihood_error : ndarray of shape (datasets,)
+        Its Monte Carlo standard error.
+    """
+
+    weights: np.ndarray
+    pareto_k: np.ndarray
+    importance_ess: np.ndarray
+    log_marginal_likelihood: np.ndarray
+    log_marginal_likelihood_error: np.ndarray
+
+    @property
+    def weighted(self) -> np.ndarray:
+        """Of which datasets weights exist."""
+        return np.isfinite(self.pareto_k)
+
+    def by_dataset(self) -> dict[str, np.ndarray]:
+        """All but the weights, by name."""
+        return {name: getattr(self, name) for name in self._fields[1:]}
+
+
+def numbers_of_proposals(draws: int) -> list[int]:
+    """How many draws of the network so many refined ones are made of, at first and then."""
+    return [max(round(factor * draws), FEWEST_PROPOSALS) for factor in PROPOSALS]
+
+
+def threshold(proposals: int) -> float:
+    """Pareto k above which the weights of so many proposals are not to be trusted.
+
+    References
+    ----------
+    Vehtari, Simpson, Gelman, Yao and Gabry (2024), Pareto smoothed importance sampling, JMLR 25,
+    equation 14.
+    """
+    return min(1 - 1 / np.log10(proposals), LARGEST_K)
+
+
+def diagnose(log_weight: np.ndarray) -> Diagnosis:
+    """Smooth importance weights, and judge draws by them.
+
+    The marginal likelihood is the mean of the raw weights, and the relative standard error of that
+    mean the standard error of its logarithm.
+
+    Parameters
+    ----------
+    log_weight : ndarray of shape (datasets, proposals)
+        Log joint of the model minus log density of the proposals.
+
+    References
+    ----------
+    Vehtari, Simpson, Gelman, Yao and Gabry (2024), Pareto smoothed importance sampling, JMLR 25.
+    Kong (1992), A note on importance sampling using standardized weights, University of Chicago.
+    """
+    proposals = log_weight.shape[1]
+    largest = log_weight.max(axis=1)  # NaN where there is one
+    usable = np.isfinite(largest)
+    even = usable & (log_weight.min(axis=1) == largest)  # has no tail to fit
+    safe = np.where(usable[:, None], log_weight, 0.0)
+    weights, pareto_k = np.full(safe.shape, 1 / proposals), np.where(even, 0.0, np.inf)
+    if (fit := usable & ~even).any():
+        smoothed, pareto_k[fit] = pareto_smoothed(safe[fit])
+        weights[fit] = np.exp(smoothed)
+    log_mean = logsumexp(safe, axis=1) - np.log(proposals)
+    variance = np.expm1(logsumexp(2 * (safe - log_mean[:, None]), axis=1) - np.log(proposals))
+    return Diagnosis(
+        weights,
+        pareto_k,
+        np.where(usable, 1 / np.sum(weights**2, axis=1), 0.0),
+        np.where(usable, log_mean, np.nan),
+        np.where(usable, np.sqrt(np.maximum(variance, 0.0) / proposals), np.nan),
+    )
+
+
+def resample(weights: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Choose proposals by their weights, none twice while its weight allows.
+
+    Systematic resampling in random order: each proposal is expected ``draws * weight`` times, and
+    comes that often, rounded up or down. So weights of up to ``1 / draws`` are chosen without
+    replacement, and never with a bias.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (datasets, proposals)
+        With a sum of one for each dataset.
+    draws : int
+        How many to choose.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of int of shape (datasets, draws)
+        Numbers of the proposals, in random order.
+
+    References
+    ----------
+    Douc, Cappé and Moulines (2005), Comparison of resampling schemes for particle filtering, ISPA.
+    """
+    datasets, proposals = weights.shape
+    order = rng.permuted(np.tile(np.arange(proposals), (datasets, 1)), axis=1)
+    ends = np.cumsum(np.take_along_axis(weights, order, axis=1), axis=1)
+    points = (rng.random((datasets, 1)) + np.arange(draws)) / draws * ends[:, -1:]
+    found = [np.searchsorted(e, p, side="right") for e, p in zip(ends, points, strict=True)]
+    chosen = np.take_along_axis(order, np.minimum(found, proposals - 1), axis=1)
+    return rng.permuted(chosen, axis=1)

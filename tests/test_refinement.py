@@ -1,0 +1,177 @@
+"""Importance weights against exact normalizing constants, and what is chosen by them."""
+
+import numpy as np
+import pymc as pm
+import pytest
+from models import CASES
+from scipy import stats
+from trained import untrained
+
+import pymc_amortized as pma
+from pymc_amortized.refinement import diagnose, resample
+
+PROPOSALS = 2000
+QUIET = {"progressbar": False, "random_seed": 1}
+
+
+def skewed(datasets: int, seed: int, proposals: int = PROPOSALS) -> tuple[np.ndarray, np.ndarray]:
+    """Draws of a Gamma(2, 1), and their log weights for 7 times a Gamma(3, 2) density."""
+    draws = np.random.default_rng(seed).gamma(2, 1, (datasets, proposals))
+    target = np.log(7) + stats.gamma(3, scale=0.5).logpdf(draws)
+    return draws, target - stats.gamma(2).logpdf(draws)
+
+
+def test_evidence_is_exact_within_its_own_error() -> None:
+    found = diagnose(skewed(400, 1)[1])
+    z = (found.log_marginal_likelihood - np.log(7)) / found.log_marginal_likelihood_error
+    assert abs(z.mean()) < 4 / np.sqrt(400)
+    assert z.std() == pytest.approx(1, abs=4 / np.sqrt(2 * 400))
+    assert found.weighted.all()
+
+
+def test_effective_sample_size_is_that_of_the_weights() -> None:
+    """With bounded weights: the mean squared weight is 4^2 Gamma(4) / 3^4."""
+    squared = 16 * 6 / 81
+    found = diagnose(skewed(100, 2)[1])
+    assert found.importance_ess.mean() == pytest.approx(PROPOSALS / squared, rel=0.02)
+
+
+def test_chosen_draws_follow_the_target() -> None:
+    draws, log_weight = skewed(200, 3)
+    index = resample(diagnose(log_weight).weights, 500, np.random.default_rng(4))
+    chosen = np.take_along_axis(draws, index, axis=1)
+    gamma, error = stats.gamma(3, scale=0.5), 1 / np.sqrt(200 * 500 / 2)
+    assert chosen.mean() == pytest.approx(gamma.mean(), abs=4 * gamma.std() * error)
+    for level in (0.05, 0.5, 0.95):
+        assert (gamma.cdf(chosen) < level).mean() == pytest.approx(level, abs=4 * 0.5 * error)
+
+
+def test_each_proposal_comes_as_often_as_its_weight_says() -> None:
+    weights = np.array([[0.5, 0.26, 0.1, 0.1, 0.04, 0.0]] * 3000)
+    index = resample(weights, 10, np.random.default_rng(5))
+    times = np.stack([(index == k).sum(axis=1) for k in range(6)], axis=1)
+    assert (np.abs(times - 10 * weights) < 1 + 1e-9).all()  # rounded up or down
+    error = np.sqrt(0.25 / 3000)
+    np.testing.assert_allclose(times.mean(axis=0), 10 * weights[0], atol=4 * error)
+
+
+def test_even_weights_are_chosen_without_replacement_in_random_order() -> None:
+    index = resample(np.full((300, 40), 1 / 40), 20, np.random.default_rng(6))
+    assert all(len(set(row)) == 20 for row in index)
+    neighbours = np.corrcoef(index[:, :-1].ravel(), index[:, 1:].ravel())[0, 1]
+    assert abs(neighbours + 1 / 39) < 4 / np.sqrt(index.size)
+
+
+def test_datasets_without_weights_leave_the_others_alone() -> None:
+    _, log_weight = skewed(5, 7)
+    alone = diagnose(log_weight[[0, 2]])
+    log_weight[1], log_weight[3, 5], log_weight[4, 7] = -np.inf, np.nan, np.inf
+    found = diagnose(log_weight)
+    np.testing.assert_array_equal(found.weighted, [True, False, True, False, False])
+    np.testing.assert_array_equal(found.pareto_k[[1, 3, 4]], np.inf)
+    np.testing.assert_array_equal(found.importance_ess[[1, 3, 4]], 0)
+    np.testing.assert_allclose(found.pareto_k[[0, 2]], alone.pareto_k)
+    np.testing.assert_allclose(found.weights[[0, 2]], alone.weights)
+    np.testing.assert_allclose(found.weights[[1, 3, 4]], 1 / PROPOSALS)
+
+
+def test_even_weights_and_impossible_draws_are_no_trouble() -> None:
+    log_weight = np.zeros((2, PROPOSALS))
+    log_weight[1, :500] = -np.inf
+    found = diagnose(log_weight)
+    np.testing.assert_array_equal(found.pareto_k[0], 0)
+    np.testing.assert_allclose(found.log_marginal_likelihood, [0, np.log(0.75)], atol=1e-12)
+    np.testing.assert_allclose(found.importance_ess[0], PROPOSALS)
+    assert found.weights[1, :500].max() < 1e-12
+
+
+def evidence_of_counts(y: np.ndarray) -> np.ndarray:
+    """Of Poisson counts with a Gamma(2, 0.5) rate: Gelman et al. (2013), section 2.6."""
+    from scipy.special import gammaln
+
+    total, n = y.sum(axis=1), y.shape[1]
+    own = gammaln(2 + total) - gammaln(2) + 2 * np.log(0.5) - (2 + total) * np.log(0.5 + n)
+    return own - gammaln(y + 1).sum(axis=1)
+
+
+def test_refined_posterior_of_a_poor_network_is_exact() -> None:
+    """Skewed, with a log transform: a lost Jacobian would show in evidence and mean."""
+    amortized = untrained("one_parameter")
+    simulated = pma.simulate(amortized.model, draws=40, **QUIET)
+    y = simulated.prior_predictive["y"].to_numpy()[0]
+    with pytest.warns(UserWarning, match="Pareto k of the datasets"):  # of a few
+        idata = amortized.sample({"y": y}, draws=2500, **QUIET)
+    diagnosis = idata.amortized
+    trusted = (diagnosis["pareto_k"] < 0.5).to_numpy()
+    assert trusted.sum() >= 30
+    z = diagnosis["log_marginal_likelihood"].to_numpy() - evidence_of_counts(y)
+    z = (z / diagnosis["log_marginal_likelihood_error"].to_numpy())[trusted]
+    assert abs(z.mean()) < 4 / np.sqrt(len(z))
+    assert np.abs(z).max() < 4.5
+    exact = stats.gamma(2 + y.sum(axis=1), scale=1 / (0.5 + y.shape[1]))
+    rate = idata.posterior["rate"].to_numpy().reshape(-1, len(y))
+    error = np.sqrt(1 / diagnosis["importance_ess"].to_numpy() + 1 / len(rate))
+    z = ((rate.mean(axis=0) - exact.mean()) / exact.std() / error)[trusted]
+    assert abs(z.mean()) < 4 / np.sqrt(len(z))
+    assert np.abs(z).max() < 4.5
+
+
+def test_group_has_a_value_a_dataset_and_draws_are_those_weighted() -> None:
+    amortized = untrained("one_parameter")
+    raw = amortized.sample(refine=None, draws=50, **QUIET)
+    refined = amortized.sample(draws=50, **QUIET)
+    assert raw.amortized["refined_by"].item() == "none"
+    assert refined.amortized["refined_by"].item() == "psis"
+    for name in ("pareto_k", "importance_ess", "log_marginal_likelihood"):
+        assert refined.amortized[name].dims == ()
+        assert np.isfinite(raw.amortized[name])
+    stats_ = refined.sample_stats
+    np.testing.assert_allclose(stats_["log_weight"], stats_["lp"] - stats_["log_q"])
+    unconstrained = np.log(refined.posterior["rate"].to_numpy().ravel())
+    lp = amortized.model.compile_logp()
+    expected = [lp({"rate_log__": value}) for value in unconstrained]
+    np.testing.assert_allclose(stats_["lp"].to_numpy().ravel(), expected, rtol=1e-8)
+
+
+def test_poor_weights_warn_of_the_datasets_by_name() -> None:
+    import xarray as xr
+
+    amortized = untrained("one_parameter")
+    y = xr.DataArray(
+        [[2] * 10, [40] * 10], dims=("shop", "y_dim_0"), coords={"shop": ["near", "far"]}
+    )
+    with pytest.warns(UserWarning, match="Pareto k of the datasets far is above"):
+        idata = amortized.sample({"y": y}, **QUIET)
+    assert idata.amortized["pareto_k"].dims == ("shop",)
+
+
+def nan_density() -> pm.Model:
+    with pm.Model() as model:
+        a = pm.Normal("a")
+        logp = lambda value, a: pm.math.log(value) + 0 * a  # noqa: E731
+        random = lambda a, rng=None, size=None: np.exp(rng.normal(a, size=size))  # noqa: E731
+        pm.CustomDist("y", a, logp=logp, random=random, observed=np.ones(2))
+    return model
+
+
+def test_without_finite_densities_the_draws_are_the_network_s_own() -> None:
+    amortized = untrained(nan_density())
+    data = {"y": np.array([[1.0, 2.0], [1.0, -2.0]])}
+    with pytest.warns(UserWarning, match="Draws of the datasets 1 are the network's own"):
+        idata = amortized.sample(data, **QUIET)
+    assert idata.amortized["refined_by"].to_numpy().tolist() == ["psis", "none"]
+    assert idata.amortized["pareto_k"].to_numpy()[1] == np.inf
+    assert np.isfinite(idata.posterior["a"]).all()
+
+
+def test_models_without_a_likelihood_are_not_refined() -> None:
+    amortized = untrained("simulator")
+    idata = amortized.sample(draws=5, **QUIET)
+    assert idata.amortized["refined_by"].item() == "none"
+    with pytest.raises(ValueError, match=r"refine: expected None.*no likelihood.*got 'psis'"):
+        amortized.sample(refine="psis", **QUIET)
+
+
+def test_unknown_ways_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"refine: expected .psis. or None, got 'mcmc'"):
+        untrained(CASES["one_parameter"].build()).sample(refine="mcmc", **QUIET)
