@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-__all__ = ["compiled", "keras", "tf", "tfb", "tfd"]
+__all__ = ["compiled", "keras", "tf", "tfb", "tfd", "tfp"]
 
 
 @contextmanager

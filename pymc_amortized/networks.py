@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pymc_amortized.backend import compiled, tf, tfd
+from pymc_amortized.backend import compiled, tf, tfd, tfp
 
 __all__ = ["ConditionalFlow", "Network", "Summary"]
 
@@ -68,7 +68,7 @@ class Network:
         number, seeds = tf.TensorSpec((), tf.int32), tf.TensorSpec((2,), tf.int32)
         self._draw = {
             False: compiled(partial(self._drawn, _as_it_is), context, number, seeds),
-            True: compiled(partial(self._drawn, _defensive), context, number, seeds),
+            True: compiled(partial(self._drawn, _defensively), context, number, seeds),
         }
         self._log_prob = compiled(lambda c, p: self.flow(c).log_prob(p), context, points)
 
@@ -161,31 +161,33 @@ class Network:
                 yield some, slice(first, min(first + ROWS, draws)), context
 
     def _drawn(
-        self,
-        proposal: Callable[[Any], Any],
-        context: tf.Tensor,
-        draws: tf.Tensor,
-        seed: tf.Tensor,
+        self, draw: Callable[..., Any], context: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        distribution = proposal(self.flow(context))
-        return distribution.experimental_sample_and_log_prob(draws, seed=seed)
+        return draw(self.flow(context), draws, seed)
 
 
-def _as_it_is(distribution: tfd.Distribution) -> tfd.Distribution:
-    return distribution
+def _as_it_is(
+    distribution: tfd.Distribution, draws: tf.Tensor, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    return distribution.experimental_sample_and_log_prob(draws, seed=seed)
 
 
-def _defensive(distribution: tfd.Distribution) -> tfd.Distribution:
-    """A flow of normal noise with a part of its noise wider; any other distribution as it is."""
-    normal = isinstance(distribution, tfd.TransformedDistribution) and isinstance(
-        distribution.distribution, tfd.MultivariateNormalDiag
-    )
-    if not normal:
-        return distribution
-    size = distribution.event_shape[-1]
-    scales = tf.constant([[1.0] * size, [1 + WIDTH / np.sqrt(size)] * size], tf.float32)
-    noise = tfd.MixtureSameFamily(
-        tfd.Categorical(probs=[1 - WIDE_PART, WIDE_PART]),
-        tfd.MultivariateNormalDiag(tf.zeros_like(scales), scales),
-    )
-    return tfd.TransformedDistribution(noise, distribution.bijector)
+def _defensively(
+    distribution: tfd.Distribution, draws: tf.Tensor, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Draw from a flow with a part of its normal noise wider; from anything else as it is."""
+    if not isinstance(getattr(distribution, "distribution", None), tfd.MultivariateNormalDiag):
+        return _as_it_is(distribution, draws, seed)
+    batch, size = distribution.batch_shape_tensor(), distribution.event_shape[-1]
+    shape = tf.concat([[draws], batch], axis=0)
+    wide = 1 + WIDTH / size**0.5
+    is_wide = tf.random.stateless_uniform(shape, seed + 1) < WIDE_PART
+    scale = tf.where(is_wide, wide, 1.0)[..., None]
+    noise = scale * tf.random.stateless_normal(tf.concat([shape, [size]], axis=0), seed)
+    squares = tf.reduce_sum(noise**2, axis=-1)
+    narrow = np.log(1 - WIDE_PART) - squares / 2
+    spread = np.log(WIDE_PART) - size * np.log(wide) - squares / (2 * wide**2)
+    log_noise = tfp.math.log_add_exp(narrow, spread) - size / 2 * np.log(2 * np.pi)
+    bijector = distribution.bijector
+    values = bijector.forward(noise)
+    return values, log_noise - bijector.forward_log_det_jacobian(noise, event_ndims=1)
