@@ -87,10 +87,12 @@ def diagnose(log_weight: np.ndarray) -> Diagnosis:
     proposals = log_weight.shape[1]
     largest = log_weight.max(axis=1)  # NaN where there is one
     usable = np.isfinite(largest)
-    even = usable & (log_weight.min(axis=1) == largest)  # has no tail to fit
     safe = np.where(usable[:, None], log_weight, 0.0)
-    weights, pareto_k = np.full(safe.shape, 1 / proposals), np.where(even, 0.0, np.inf)
-    if (fit := usable & ~even).any():
+    tail = int(min(0.2 * proposals, 3 * np.sqrt(proposals)))
+    flat = np.partition(safe, -tail, axis=1)[:, -tail] == safe.max(axis=1)  # nothing to fit
+    weights = np.exp(safe - logsumexp(safe, axis=1, keepdims=True))
+    pareto_k = np.where(usable, 0.0, np.inf)
+    if (fit := usable & ~flat).any():
         smoothed, pareto_k[fit] = pareto_smoothed(safe[fit])
         weights[fit] = np.exp(smoothed)
     log_mean = logsumexp(safe, axis=1) - np.log(proposals)
