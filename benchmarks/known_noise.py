@@ -1,4 +1,4 @@
-"""Linear regression with known noise, 12 points: the network's own draws for 100 held-out datasets."""
+"""Linear regression with known noise: the network's own draws against closed form."""
 
 import numpy as np
 import pymc as pm

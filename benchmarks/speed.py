@@ -61,7 +61,7 @@ def imports() -> list[Figure]:
 def posteriors(model: pm.Model) -> list[Figure]:
     """Every country's posterior in one call, after a first one."""
     y = life_expectancy()
-    amortized = pma.fit(model, max_seconds=20, random_seed=1)
+    amortized = pma.fit(model, random_seed=1)
     amortized.sample(draws=10, random_seed=1)
     calls = [
         timed(lambda: amortized.sample({"y": y}, random_seed=1, progressbar=False))

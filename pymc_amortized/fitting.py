@@ -11,6 +11,7 @@ import pymc as pm
 
 from pymc_amortized.arguments import generator
 from pymc_amortized.data import read_datasets
+from pymc_amortized.familiarity import REFERENCES, Familiarity, fit_familiarity
 from pymc_amortized.forward import forward_sampler
 from pymc_amortized.parameters import parameters
 from pymc_amortized.posterior import AmortizedPosterior
@@ -131,6 +132,7 @@ def fit(
         simulator.parameters,
         preconditioner,
         network,
+        _familiarity(network, preconditioner, source),
         settings={
             "simulations": used,
             "dropped_simulations": dropped,
@@ -230,6 +232,13 @@ def _train(
             advance=advance,
         )
     return history, sum(dropped)
+
+
+def _familiarity(network: "Network", preconditioner: Preconditioner, source: Source) -> Familiarity:
+    data = np.concatenate([source.training.data, source.held_out.data])
+    summaries = network.summaries(preconditioner.features(data))
+    references = min(REFERENCES, len(data) // 2)
+    return fit_familiarity(summaries[:references], summaries[references:])
 
 
 def _warn_of_dropped(dropped: int, drawn: int) -> None:

@@ -53,6 +53,8 @@ GROUP_ORDER: Final = (
     "predictions",
     "prior",
     "prior_predictive",
+    "prior_sbc",
+    "calibration",
     "observed_data",
     "constant_data",
     "predictions_constant_data",

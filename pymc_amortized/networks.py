@@ -87,6 +87,12 @@ class Network:
         for key, variable in enumerate(self.trainable_variables):
             variable.assign(weights[f"{key:03d}"])
 
+    def summaries(self, features: np.ndarray) -> np.ndarray:
+        """Summaries of standardized data: (datasets, elements) to (datasets, features)."""
+        blocks = range(0, len(features), ROWS)
+        some = (features[k : k + ROWS].astype(np.float32) for k in blocks)
+        return np.concatenate([self._summarize(block).numpy() for block in some])
+
     def loss(self, parameters: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
         """Negative log density of each simulation: (n, size) and (n, elements) to (n,)."""
         return -self.flow(self.summary(features)).log_prob(parameters)

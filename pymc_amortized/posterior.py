@@ -2,7 +2,6 @@
 
 import json
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from os import PathLike
@@ -13,22 +12,20 @@ import pymc as pm
 import xarray as xr
 
 from pymc_amortized.arguments import check_count, generator
+from pymc_amortized.calibration import calibrate
 from pymc_amortized.data import Datasets, flat, read_datasets
 from pymc_amortized.density import density
+from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.forward import forward_sampler
 from pymc_amortized.inference_data import (
     assemble,
-    constant_data,
-    dataset_values,
-    labelled,
-    observed_data,
 )
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.points import read_points
 from pymc_amortized.preconditioning import Preconditioner
 from pymc_amortized.predictive import predictive_sampler
 from pymc_amortized.progress import progress_bar
-from pymc_amortized.refinement import numbers_of_proposals, threshold
+from pymc_amortized.results import labelled_groups, warn_of_surprise, warn_of_weights
 from pymc_amortized.sampling import Sampler
 from pymc_amortized.structure import constant_data as constant_values
 from pymc_amortized.structure import (
@@ -75,6 +72,8 @@ class AmortizedPosterior:
         The linear part of the posterior.
     network : Network
         The rest of it, trained.
+    familiarity : Familiarity
+        What the network's summaries of simulations are like.
     settings : dict
         What is known of the training run.
     """
@@ -85,12 +84,13 @@ class AmortizedPosterior:
         parameters: Parameters,
         preconditioner: Preconditioner,
         network: "Network",
+        familiarity: Familiarity,
         settings: Mapping[str, Any],
     ) -> None:
         self.model = model
         self.settings = dict(settings)
         self._parameters, self._preconditioner = parameters, preconditioner
-        self._network = network
+        self._network, self._familiarity = network, familiarity
         self._constants = constant_values(model)
 
     def __repr__(self) -> str:
@@ -154,12 +154,15 @@ class AmortizedPosterior:
             parameters, as ``pm.sample`` has ``lp``, and ``log_weight``, their difference; else
             ``log_q`` alone. The group ``amortized`` has one value a dataset: ``pareto_k`` of the
             weights, below 0.7 where they can be trusted, ``importance_ess`` of the proposals,
-            ``log_marginal_likelihood`` and its standard error, and ``refined_by``.
+            ``log_marginal_likelihood`` and its standard error, and ``refined_by``; and in any case
+            ``surprise``, the probability that data made by the model lie as far or further from
+            those that the network was trained on.
 
         Warns
         -----
         UserWarning
-            Naming the datasets whose Pareto k is too large, or that have no weights at all.
+            Naming the datasets whose Pareto k is too large, or that have no weights at all, or
+            that are unlike all that was trained on.
 
         Raises
         ------
@@ -196,23 +199,10 @@ class AmortizedPosterior:
                 predict=self._predict if predictive else None,
                 advance=advance,
             )
-        shape = (chains, draws, *datasets.sizes)
-        leading = {"chain": None, "draw": None, **datasets.dims}
-        sampled = {
-            "posterior": drawn.values,
-            "sample_stats": drawn.statistics,
-            "posterior_predictive": drawn.predicted,
-        }
-        groups = {
-            name: labelled(self.model, _unstack(arrays, shape), leading)
-            for name, arrays in sampled.items()
-        }
+        warn_of_surprise(drawn.diagnosis["surprise"], self._familiarity.least, datasets)
         if refined:
-            _warn_of_weights(drawn.diagnosis["pareto_k"], draws * chains, datasets)
-        diagnosis = {name: x.reshape(datasets.sizes) for name, x in drawn.diagnosis.items()}
-        groups["amortized"] = dataset_values(diagnosis, datasets.dims)
-        groups["observed_data"] = self._observed_data(datasets)
-        groups["constant_data"] = constant_data(self.model)
+            warn_of_weights(drawn.diagnosis["pareto_k"], draws * chains, datasets)
+        groups = labelled_groups(self.model, drawn, (chains, draws), datasets)
         return assemble(groups, self._attributes(time.perf_counter() - started))
 
     def log_prob(
@@ -247,6 +237,68 @@ class AmortizedPosterior:
         points = read_points(self.model, self._parameters.names, parameters, datasets)
         return points.labelled(self._sampler.log_prob(points, datasets.values))
 
+    def calibrate(
+        self,
+        *,
+        simulations: int = 1000,
+        draws: int = 200,
+        random_seed: Any = None,
+        progressbar: bool = True,
+    ) -> "InferenceData | xr.DataTree":
+        """Check the network alone on data that the model simulates: simulation-based calibration.
+
+        Parameters and data are simulated anew; where the network's posteriors are right, the rank
+        of each parameter among its posterior draws is uniform.
+
+        Parameters
+        ----------
+        simulations : int, default 1000
+            Simulated datasets, at least 1.
+        draws : int, default 200
+            Posterior draws for each, at least 1.
+        random_seed : int, sequence of int or numpy.random.Generator, optional
+            The same seed gives the same result.
+        progressbar : bool, default True
+            Show the progress.
+
+        Returns
+        -------
+        arviz.InferenceData or xarray.DataTree
+            Group ``prior_sbc``: ranks of the free variables, and of the log densities of the data
+            and of data and parameters, scaled into [0, 1], of dims ``(chain, draw, *variable
+            dims)`` with one chain and a draw for each simulation, as ArviZ's ``plot_ecdf_pit``
+            takes them. Group ``calibration``, by ``quantity``: ``p_value`` and the verdict
+            ``calibrated`` (not below 0.05), ``coverage`` of central intervals by ``level``,
+            ``contraction`` (1 - posterior / prior variance), and by ``simulation`` ``truth``,
+            ``mean``, ``sd`` and ``z_score``; ``tarp_coverage`` and ``tarp_p_value`` of all
+            parameters jointly; and the simultaneous 95 % ``band`` of the ranks' distribution
+            function minus the uniform one.
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range.
+
+        References
+        ----------
+        Talts, Betancourt, Simpson, Vehtari and Gelman (2018), Validating Bayesian inference
+        algorithms with simulation-based calibration, arXiv:1804.06788. Modrák, Moon, Kim, Bürkner,
+        Huurre, Faltejsková, Gelman and Vehtari (2023), Simulation-based calibration checking for
+        Bayesian computation: the choice of test quantities shapes sensitivity, Bayesian Analysis.
+        Lemos, Coogan, Hezaveh and Perreault-Levasseur (2023), Sampling-based accuracy testing of
+        posterior estimators for general inference, ICML.
+        """
+        check_count("simulations", simulations)
+        check_count("draws", draws)
+        self._check_model()
+        rng = generator(random_seed)
+        total = simulations * draws
+        with progress_bar("Calibrating", total, disable=not progressbar) as advance:
+            simulated = self._simulated(simulations, rng)
+            groups = calibrate(self.model, self._sampler, simulated, draws, rng)
+            advance(total)
+        return assemble(groups)
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write everything to one safetensors file, which holds numbers and no code.
 
@@ -262,15 +314,16 @@ class AmortizedPosterior:
         """
         from pymc_amortized.storage import write
 
-        parts = (self._preconditioner, self._network, self.settings, self._parameters.shapes)
-        write(path, self.model, *parts)
+        parts = (self._preconditioner, self._network, self._familiarity)
+        write(path, self.model, *parts, self.settings, self._parameters.shapes)
 
     @cached_property
     def _sampler(self) -> Sampler:
         """Compiled when first needed; without a density where the model has no likelihood."""
         known = has_likelihood(self.model)
         log_joint = density(self.model, self._parameters.shapes) if known else None
-        return Sampler(self._parameters, self._preconditioner, self._network, log_joint)
+        parts = (self._preconditioner, self._network, self._familiarity)
+        return Sampler(self._parameters, *parts, log_joint)
 
     @cached_property
     def _predict(self) -> Callable[..., dict[str, np.ndarray]]:
@@ -280,6 +333,15 @@ class AmortizedPosterior:
     def _support(self) -> Support:
         prior = forward_sampler(self.model, sort=sorted_names(self.model)).draw(1000, 0)
         return data_support(self.model, prior)
+
+    def _simulated(self, number: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Joint draws of all variables; fewer where some are not finite."""
+        seed = int(rng.integers(2**31))
+        draws = forward_sampler(self.model, sort=sorted_names(self.model)).draw(number, seed)
+        vector, _ = self._parameters.unconstrain(draws)
+        data = flat({name: draws[name] for name in observed_names(self.model)})
+        good = np.isfinite(vector).all(axis=1) & np.isfinite(data).all(axis=1)
+        return {name: values[good] for name, values in draws.items()}
 
     def _read(self, observed: Mapping[str, Any] | xr.Dataset | None) -> Datasets:
         self._check_model()
@@ -327,48 +389,8 @@ class AmortizedPosterior:
             )
         return every if wanted is None else list(wanted)
 
-    def _observed_data(self, datasets: Datasets) -> xr.Dataset:
-        if not datasets.dims:
-            values = {name: value[0] for name, value in datasets.values.items()}
-            return observed_data(self.model, values, {})
-        values = {n: v.reshape(*datasets.sizes, *v.shape[1:]) for n, v in datasets.values.items()}
-        return observed_data(self.model, values, datasets.dims)
-
     def _attributes(self, seconds: float) -> dict[str, Any]:
         return {
             "sampling_time": seconds,
             "inference_library_settings": json.dumps(self.settings),
         }
-
-
-def _warn_of_weights(pareto_k: np.ndarray, draws: int, datasets: Datasets) -> None:
-    limit = threshold(numbers_of_proposals(draws)[0])
-    missing = np.flatnonzero(np.isinf(pareto_k))
-    bad = np.flatnonzero((pareto_k > limit) & np.isfinite(pareto_k))
-    if missing.size:
-        warnings.warn(
-            f"Draws{_of(datasets, missing)} are the network's own, because the model's log joint "
-            "is nowhere finite there, or is NaN: do not trust them. Look at these data, and at "
-            "the log densities in sample_stats.",
-            stacklevel=3,
-        )
-    if bad.size:
-        warnings.warn(
-            f"Pareto k{_of(datasets, bad)} is above {limit:.2f} ({pareto_k[bad].max():.2f} at "
-            "most): the network is so far from the posterior there that its weighted draws are "
-            "not to be trusted. Look whether these data are like those that the model simulates, "
-            "train longer, or use pm.sample for them.",
-            stacklevel=3,
-        )
-
-
-def _of(datasets: Datasets, numbers: np.ndarray) -> str:
-    return f" of the datasets {datasets.named(numbers)}" if datasets.dims else ""
-
-
-def _unstack(arrays: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """Cut (datasets, draws, ...) into (chain, draw, *datasets, ...)."""
-    return {
-        name: np.moveaxis(array, 1, 0).reshape(*shape, *array.shape[2:])
-        for name, array in arrays.items()
-    }

@@ -9,6 +9,7 @@ import numpy as np
 
 from pymc_amortized.data import flat
 from pymc_amortized.density import Density
+from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.points import Points
 from pymc_amortized.preconditioning import Preconditioner
@@ -38,7 +39,8 @@ class Drawn(NamedTuple):
     predicted : dict of str to ndarray of shape (datasets, draws, *shape)
         Observed variables, drawn anew; empty where that was not asked for.
     diagnosis : dict of str to ndarray of shape (datasets,)
-        How good the draws are; ``refined_by`` alone where the model has no likelihood.
+        How good the draws are; ``refined_by`` and ``surprise`` alone where the model has no
+        likelihood.
     """
 
     values: dict[str, np.ndarray]
@@ -79,6 +81,8 @@ class Sampler(NamedTuple):
         The linear part of the posterior.
     network : Network
         The rest of it, trained.
+    familiarity : Familiarity
+        What the network's summaries of simulations are like.
     density : Density or None
         The model's log joint, None where it has no likelihood.
     """
@@ -86,6 +90,7 @@ class Sampler(NamedTuple):
     parameters: Parameters
     preconditioner: Preconditioner
     network: "Network"
+    familiarity: Familiarity
     density: Density | None
 
     def draw(
@@ -141,7 +146,12 @@ class Sampler(NamedTuple):
         predicted = predict(free, int(rng.integers(2**31))) if predict else {}
         shape = kept.vector.shape[:2]
         values = _folded(self._named(free, observed, names, draws), shape)
-        return Drawn(values, kept.statistics, _folded(predicted, shape), kept.diagnosis)
+        diagnosis = {**kept.diagnosis, "surprise": self._surprise(observed)}
+        return Drawn(values, kept.statistics, _folded(predicted, shape), diagnosis)
+
+    def _surprise(self, observed: Arrays) -> np.ndarray:
+        features = self.preconditioner.features(flat(observed))
+        return self.familiarity.surprise(self.network.summaries(features))
 
     def _raw(self, observed: Arrays, draws: int, rng: np.random.Generator) -> "_Kept":
         """The network's own draws, and what weights say of them."""
@@ -183,6 +193,12 @@ class Sampler(NamedTuple):
             return _Kept(vector, {"log_q": log_q})
         lp = self.density.log_joint(vector, observed)
         return _Kept(vector, {"lp": lp, "log_q": log_q, "log_weight": lp - log_q})
+
+    def vectors(self, observed: Arrays, draws: int, rng: np.random.Generator) -> np.ndarray:
+        """The network's own draws, unconstrained: (datasets, draws, size)."""
+        features = self.preconditioner.features(flat(observed))
+        remainder, _ = self.network.sample(features, draws, rng)
+        return self.preconditioner.restore(remainder, features[:, None])[0]
 
     def _named(self, free: Arrays, observed: Arrays, names: Sequence[str], draws: int) -> Arrays:
         """The variables wanted, those derived from others included."""

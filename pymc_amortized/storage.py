@@ -13,6 +13,7 @@ import pymc as pm
 
 from pymc_amortized.data import flat
 from pymc_amortized.density import Density, density
+from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.forward import forward_sampler
 from pymc_amortized.parameters import Parameters, parameters, split
 from pymc_amortized.posterior import AmortizedPosterior
@@ -49,6 +50,7 @@ def write(
     model: pm.Model,
     preconditioner: Preconditioner,
     network: "Network",
+    familiarity: Familiarity,
     settings: Mapping[str, Any],
     shape_of: Mapping[str, tuple[int, ...]],
 ) -> None:
@@ -64,6 +66,8 @@ def write(
         Its linear part.
     network : Network
         Its networks.
+    familiarity : Familiarity
+        What the network's summaries of simulations are like.
     settings : mapping
         What is known of the training run.
     shape_of : mapping of str to tuple of int
@@ -83,6 +87,7 @@ def write(
     arrays = {
         **_prefixed("preconditioner", preconditioner.arrays()),
         **_prefixed("weights", network.weights()),
+        **_prefixed("familiarity", familiarity.arrays()),
         **_prefixed("constants", constant_data(model)),
         **_prefixed("probes", _probes(model, shape_of)),
     }
@@ -144,7 +149,10 @@ def load(path: str | PathLike[str], model: pm.Model | None = None) -> AmortizedP
         _build(summaries, header["summary"]), _build(flows, header["flow"]), elements, size, 0
     )
     network.assign(_part("weights", arrays))
-    return AmortizedPosterior(model, of_model, preconditioner, network, header["settings"])
+    familiarity = Familiarity.from_arrays(_part("familiarity", arrays))
+    return AmortizedPosterior(
+        model, of_model, preconditioner, network, familiarity, header["settings"]
+    )
 
 
 def _read(path: str | PathLike[str]) -> tuple[dict[str, Any], Arrays]:

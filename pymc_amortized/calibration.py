@@ -1,0 +1,132 @@
+"""Simulation-based calibration: whether posteriors of simulated data hold what made the data."""
+
+from collections.abc import Mapping
+from itertools import product
+
+import numpy as np
+import pymc as pm
+import xarray as xr
+
+from pymc_amortized.density import density
+from pymc_amortized.generation import attributes
+from pymc_amortized.inference_data import labelled
+from pymc_amortized.ranks import LEVELS, coverage, scaled_ranks, tarp, uniformity
+from pymc_amortized.sampling import Sampler
+from pymc_amortized.structure import observed_names
+
+__all__ = ["calibrate"]
+
+Arrays = Mapping[str, np.ndarray]
+
+SIGNIFICANT = 0.05
+"""A quantity whose ranks are less likely than that is not calibrated."""
+
+
+def calibrate(
+    model: pm.Model, sampler: Sampler, simulated: Arrays, draws: int, rng: np.random.Generator
+) -> dict[str, xr.Dataset]:
+    """Hold the network's posteriors of simulated data against the parameters that made these.
+
+    Parameters
+    ----------
+    model : pm.Model
+        The model.
+    sampler : Sampler
+        Of its amortized posterior.
+    simulated : mapping of str to ndarray of shape (simulations, *shape)
+        Joint draws of the free and the observed variables.
+    draws : int
+        Posterior draws for each.
+    rng : numpy.random.Generator
+        Source of all randomness.
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+        The groups ``prior_sbc`` and ``calibration``.
+    """
+    true_vector, _ = sampler.parameters.unconstrain(simulated)
+    observed = {name: simulated[name] for name in observed_names(model)}
+    vector = sampler.vectors(observed, draws, rng)
+    truth = _quantities(model, sampler, true_vector[:, None], observed)
+    posterior = _quantities(model, sampler, vector, observed)
+    ranks = {
+        name: scaled_ranks(_rows(truth[name])[:, 0], _rows(values), rng)
+        for name, values in posterior.items()
+    }
+    shaped = {n: r.reshape(1, len(r), *posterior[n].shape[2:]) for n, r in ranks.items()}
+    sbc = labelled(model, shaped, {"chain": None, "draw": None})
+    return {
+        "prior_sbc": sbc,
+        "calibration": _summary(sbc, ranks, truth, posterior, rng),
+    }
+
+
+def _quantities(
+    model: pm.Model, sampler: Sampler, vector: np.ndarray, observed: Arrays
+) -> dict[str, np.ndarray]:
+    """Free variables, and log densities of the data and jointly: (simulations, draws, *shape)."""
+    simulations, draws, size = vector.shape
+    free, _ = sampler.parameters.constrain(vector.reshape(-1, size))
+    found = {n: v.reshape(simulations, draws, *v.shape[1:]) for n, v in free.items()}
+    if sampler.density is None:
+        return found
+    prior = density(model, sampler.parameters.shapes, likelihood=False)
+    log_joint = sampler.density.log_joint(vector, observed)
+    log_likelihood = log_joint - prior.log_joint(vector, observed)
+    return {**found, "log_likelihood": log_likelihood, "log_joint": log_joint}
+
+
+def _rows(values: np.ndarray) -> np.ndarray:
+    """One quantity a column: (simulations, draws, *shape) to (simulations, draws, elements)."""
+    return values.reshape(*values.shape[:2], -1)
+
+
+def _labels(sbc: xr.Dataset) -> list[str]:
+    """Name each scalar as ``az.summary`` does."""
+    labels = []
+    for name, variable in sbc.items():
+        cells = product(*(variable[dim].to_numpy() for dim in variable.dims[2:]))
+        labels += [f"{name}[{', '.join(map(str, c))}]" if c else str(name) for c in cells]
+    return labels
+
+
+def _summary(
+    sbc: xr.Dataset,
+    ranks: Arrays,
+    truth: Arrays,
+    posterior: Arrays,
+    rng: np.random.Generator,
+) -> xr.Dataset:
+    names = list(sbc.data_vars)
+    flat_ranks = np.concatenate([ranks[name] for name in names], axis=1)
+    true = np.concatenate([_rows(truth[name])[:, 0] for name in names], axis=1)
+    draws = np.concatenate([_rows(posterior[name]) for name in names], axis=2)
+    mean, sd = draws.mean(axis=1), draws.std(axis=1)
+    spread = np.maximum(true.var(axis=0), np.finfo(float).tiny)
+    found = uniformity(flat_ranks, rng)
+    free = [k for k, name in enumerate(names) for _ in range(ranks[name].shape[1])]
+    parameters = np.array([names[k] not in ("log_likelihood", "log_joint") for k in free])
+    regions = tarp(true[:, parameters], draws[..., parameters], rng)[:, None]
+    of_regions = uniformity(regions, rng)
+    each = ("simulation", "quantity")
+    columns = {
+        "p_value": ("quantity", found.p_value),
+        "calibrated": ("quantity", found.p_value >= SIGNIFICANT),
+        "coverage": (("level", "quantity"), coverage(flat_ranks)),
+        "contraction": ("quantity", 1 - (sd**2).mean(axis=0) / spread),
+        "truth": (each, true),
+        "mean": (each, mean),
+        "sd": (each, sd),
+        "z_score": (each, (mean - true) / np.maximum(sd, np.finfo(float).tiny)),
+        "tarp_coverage": ("level", np.mean(regions <= LEVELS, axis=0)),
+        "tarp_p_value": ((), of_regions.p_value[0]),
+        "band": (("bound", "point"), found.band),
+    }
+    coords = {
+        "quantity": _labels(sbc),
+        "level": LEVELS,
+        "point": found.points,
+        "bound": ["lower", "upper"],
+    }
+    return xr.Dataset(columns, coords, attributes(None, []))

@@ -1,0 +1,110 @@
+"""How far data lie from everything that a network was trained on."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["REFERENCES", "Familiarity", "fit_familiarity"]
+
+REFERENCES = 2000
+"""Simulations that summaries are compared with, at most."""
+
+CALIBRATIONS = 10_000
+"""Simulations that tell which distances are usual, at most."""
+
+NEIGHBOUR = 5
+"""The distance that counts is that to the so many nearest reference."""
+
+BLOCK = 2**13
+"""Datasets whose distances to all references are held at a time."""
+
+
+class Familiarity(NamedTuple):
+    """Summaries of simulations, and how far other simulations' summaries lie from them.
+
+    Attributes
+    ----------
+    location : ndarray of shape (features,)
+        Mean of the summaries.
+    whitening : ndarray of shape (features, features)
+        Makes them uncorrelated, of variance one.
+    references : ndarray of shape (n, features)
+        Whitened summaries of simulations.
+    distances : ndarray of shape (m,)
+        Of other simulations from these, ascending.
+    """
+
+    location: np.ndarray
+    whitening: np.ndarray
+    references: np.ndarray
+    distances: np.ndarray
+
+    @property
+    def least(self) -> float:
+        """The smallest probability that can be told."""
+        return 1 / (1 + len(self.distances))
+
+    def surprise(self, summaries: np.ndarray) -> np.ndarray:
+        """Tail probability of each dataset's distance among simulations.
+
+        Datasets that the model made are exchangeable with those that the distances were taken of,
+        so that it is uniform on them, whatever the network is worth (Vovk, Gammerman and Shafer
+        2005, Algorithmic learning in a random world, section 2.2).
+
+        Parameters
+        ----------
+        summaries : ndarray of shape (datasets, features)
+            From the same network.
+
+        Returns
+        -------
+        ndarray of shape (datasets,)
+            Between ``1 / (m + 1)`` and one.
+        """
+        found = _distances((summaries - self.location) @ self.whitening, self.references)
+        usual = np.searchsorted(self.distances, found, side="left")
+        return (1 + len(self.distances) - usual) / (1 + len(self.distances))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All numbers, by name, for :meth:`from_arrays`."""
+        return self._asdict()
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Familiarity":
+        """Make one of what :meth:`arrays` gave."""
+        return cls(**{name: arrays[name] for name in cls._fields})
+
+
+def fit_familiarity(references: np.ndarray, others: np.ndarray) -> Familiarity:
+    """Learn which distances between summaries of simulations are usual.
+
+    Parameters
+    ----------
+    references : ndarray of shape (n, features)
+        Summaries of simulations, ``REFERENCES`` are enough.
+    others : ndarray of shape (m, features)
+        Summaries of other simulations, of which up to 10,000 are used.
+    """
+    location = references.mean(axis=0)
+    squares, axes = np.linalg.eigh(np.atleast_2d(np.cov(references.T)))
+    smallest = max(squares.max() * 1e-6, np.finfo(np.float32).tiny)
+    whitening = axes / np.sqrt(np.maximum(squares, smallest))
+    near, far = (
+        ((part - location) @ whitening).astype(np.float32)
+        for part in (references, others[:CALIBRATIONS])
+    )
+    distances = np.sort(_distances(far, near))
+    return Familiarity(location.astype(np.float32), whitening.astype(np.float32), near, distances)
+
+
+def _distances(points: np.ndarray, references: np.ndarray) -> np.ndarray:
+    """Squared distance of each point to its so many nearest reference."""
+    nearest = min(NEIGHBOUR, len(references)) - 1
+    lengths = np.sum(references**2, axis=1)
+    found = np.empty(len(points))
+    for start in range(0, len(points), BLOCK):
+        some = points[start : start + BLOCK]
+        squares = np.sum(some**2, axis=1)[:, None] - 2 * some @ references.T + lengths
+        found[start : start + BLOCK] = np.partition(squares, nearest, axis=1)[:, nearest]
+    return found

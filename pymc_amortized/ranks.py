@@ -1,0 +1,130 @@
+"""Ranks of true values among posterior draws, and whether they are uniform."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+__all__ = ["LEVELS", "Uniformity", "coverage", "scaled_ranks", "tarp", "uniformity"]
+
+LEVELS = np.arange(1, 20) / 20
+"""Probabilities of the central intervals whose coverage is given."""
+
+NULL_RUNS = 2000
+"""Simulated sets of uniform ranks that a set of ranks is held against."""
+
+
+class Uniformity(NamedTuple):
+    """How likely sets of ranks are if they are uniform.
+
+    Attributes
+    ----------
+    p_value : ndarray of shape (quantities,)
+        Of the most telling of three looks at the ranks: their distribution function, and the mean
+        and the variance of their normal scores.
+    band : ndarray of shape (2, points)
+        Simultaneous 95 % band of the empirical distribution function minus the uniform one.
+    points : ndarray of shape (points,)
+        Where it is taken.
+    """
+
+    p_value: np.ndarray
+    band: np.ndarray
+    points: np.ndarray
+
+
+def scaled_ranks(truth: np.ndarray, draws: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Rank of each true value among the draws of its posterior, scaled into [0, 1].
+
+    Parameters
+    ----------
+    truth : ndarray of shape (simulations, quantities)
+        Values that made the data.
+    draws : ndarray of shape (simulations, draws, quantities)
+        Draws of the posterior given these data.
+    rng : numpy.random.Generator
+        Breaks ties, and spreads each rank over its cell.
+
+    Returns
+    -------
+    ndarray of shape (simulations, quantities)
+        Uniform on [0, 1] where the posteriors are right (Talts, Betancourt, Simpson, Vehtari and
+        Gelman 2018, arXiv:1804.06788; Modrák et al. 2023, Bayesian Analysis, for ties).
+    """
+    below = (draws < truth[:, None]).sum(axis=1)
+    ties = (draws == truth[:, None]).sum(axis=1)
+    rank = below + rng.integers(ties + 1)
+    return (rank + rng.random(rank.shape)) / (draws.shape[1] + 1)
+
+
+def coverage(ranks: np.ndarray) -> np.ndarray:
+    """How often central intervals hold the true value: (simulations, quantities) to (levels, ...).
+
+    The interval of probability ``LEVELS[k]`` should hold it so often.
+    """
+    return np.mean(2 * np.abs(ranks - 0.5) <= LEVELS[:, None, None], axis=1)
+
+
+def tarp(truth: np.ndarray, draws: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Coverage of regions around random points, of all quantities at once.
+
+    Parameters
+    ----------
+    truth : ndarray of shape (simulations, quantities)
+        Values that made the data.
+    draws : ndarray of shape (simulations, draws, quantities)
+        Draws of the posterior given these data.
+    rng : numpy.random.Generator
+        Chooses the points, and breaks ties.
+
+    Returns
+    -------
+    ndarray of shape (simulations,)
+        Ranks of the truth by distance to a point, uniform on [0, 1] where the posteriors are right
+        (Lemos, Coogan, Hezaveh and Perreault-Levasseur 2023, ICML).
+    """
+    scale = np.maximum(truth.std(axis=0), np.finfo(float).tiny)
+    points = rng.permutation(truth) / scale  # another simulation's truth: never that of this one's
+    inner = np.square(draws / scale - points[:, None]).sum(axis=2)
+    own = np.square(truth / scale - points).sum(axis=1)
+    return scaled_ranks(own[:, None], inner[..., None], rng)[:, 0]
+
+
+def uniformity(ranks: np.ndarray, rng: np.random.Generator) -> Uniformity:
+    """Test ranks for uniformity, against simulated uniform ones.
+
+    Parameters
+    ----------
+    ranks : ndarray of shape (simulations, quantities)
+        Between 0 and 1.
+    rng : numpy.random.Generator
+        Of the simulated ranks.
+
+    References
+    ----------
+    Säilynoja, Bürkner and Vehtari (2022), Graphical test for discrete uniformity and its
+    applications in goodness-of-fit evaluation and multiple sample comparison, Statistics and
+    Computing 32.
+    """
+    number = len(ranks)
+    points = np.arange(1, min(number, 100)) / min(number, 100)
+    null = rng.random((number, NULL_RUNS))
+    null_looks, looks = _looks(null, points), _looks(ranks, points)
+    least = np.sort(null_looks.min(axis=0))
+    p_value = (1 + np.searchsorted(least, looks.min(axis=0), side="right")) / (1 + NULL_RUNS)
+    pointwise = np.quantile(null_looks[:-2].min(axis=0), 0.05)
+    limits = stats.binom(number, points).ppf([[pointwise / 2], [1 - pointwise / 2]])
+    return Uniformity(p_value, limits / number - points, points)
+
+
+def _looks(ranks: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """P-values of each look at sets of ranks: (simulations, sets) to (points + 2, sets)."""
+    number = len(ranks)
+    ordered = np.sort(ranks, axis=0)
+    below = np.stack([np.searchsorted(column, points, side="right") for column in ordered.T], 1)
+    at_points = stats.binom(number, points[:, None])
+    tails = np.minimum(at_points.cdf(below), at_points.sf(below - 1))
+    scores = stats.norm.ppf(np.clip(ranks, 1e-6, 1 - 1e-6))
+    mean = 2 * stats.norm.sf(np.abs(scores.mean(axis=0)) * np.sqrt(number))
+    spread = stats.chi2(number).cdf(np.square(scores).sum(axis=0))
+    return np.vstack([np.minimum(2 * tails, 1), mean, 2 * np.minimum(spread, 1 - spread)])

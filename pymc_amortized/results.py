@@ -1,0 +1,134 @@
+"""What users get to see of draws: labelled groups, and warnings that name datasets."""
+
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+import pymc as pm
+import xarray as xr
+
+from pymc_amortized.data import Datasets
+from pymc_amortized.inference_data import (
+    constant_data,
+    dataset_values,
+    labelled,
+    observed_data,
+)
+from pymc_amortized.refinement import numbers_of_proposals, threshold
+from pymc_amortized.sampling import Drawn
+
+__all__ = ["labelled_groups", "warn_of_surprise", "warn_of_weights"]
+
+SURPRISING = 0.01
+"""Probability of a warning where all datasets are the model's own."""
+
+
+def labelled_groups(
+    model: pm.Model, drawn: Drawn, sample_shape: tuple[int, int], datasets: Datasets
+) -> dict[str, xr.Dataset]:
+    """Label draws, what they were given, and what is known of them.
+
+    Parameters
+    ----------
+    model : pm.Model
+        The model.
+    drawn : Drawn
+        Draws for each dataset.
+    sample_shape : tuple of int
+        Chains, and draws in each.
+    datasets : Datasets
+        What the draws were given.
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+        Groups by name.
+    """
+    shape = (*sample_shape, *datasets.sizes)
+    leading = {"chain": None, "draw": None, **datasets.dims}
+    sampled = {
+        "posterior": drawn.values,
+        "sample_stats": drawn.statistics,
+        "posterior_predictive": drawn.predicted,
+    }
+    groups = {
+        name: labelled(model, _unstack(arrays, shape), leading) for name, arrays in sampled.items()
+    }
+    diagnosis = {name: values.reshape(datasets.sizes) for name, values in drawn.diagnosis.items()}
+    groups["amortized"] = dataset_values(diagnosis, datasets.dims)
+    groups["observed_data"] = _observed_data(model, datasets)
+    groups["constant_data"] = constant_data(model)
+    return groups
+
+
+def _observed_data(model: pm.Model, datasets: Datasets) -> xr.Dataset:
+    if not datasets.dims:
+        return observed_data(model, {n: v[0] for n, v in datasets.values.items()}, {})
+    values = {n: v.reshape(*datasets.sizes, *v.shape[1:]) for n, v in datasets.values.items()}
+    return observed_data(model, values, datasets.dims)
+
+
+def warn_of_surprise(surprise: np.ndarray, least: float, datasets: Datasets) -> None:
+    """Warn of datasets that are unlike all simulations.
+
+    Parameters
+    ----------
+    surprise : ndarray of shape (datasets,)
+        Tail probabilities.
+    least : float
+        The smallest that can be told.
+    datasets : Datasets
+        Their labels.
+    """
+    limit = max(SURPRISING / len(surprise), least)
+    if (bad := np.flatnonzero(surprise <= limit)).size:
+        warnings.warn(
+            f"The data{_of(datasets, bad)} are unlike those that the network was trained on (a "
+            f"surprise of {surprise[bad].min():.2g} at least): it extrapolates there. Look whether "
+            "the model could have made these data, and widen its priors if it should.",
+            stacklevel=3,
+        )
+
+
+def warn_of_weights(pareto_k: np.ndarray, draws: int, datasets: Datasets) -> None:
+    """Warn of datasets whose weights cannot be trusted, or do not exist.
+
+    Parameters
+    ----------
+    pareto_k : ndarray of shape (datasets,)
+        Infinite where no weights exist.
+    draws : int
+        Draws that were asked for of each.
+    datasets : Datasets
+        Their labels.
+    """
+    limit = threshold(numbers_of_proposals(draws)[0])
+    missing = np.flatnonzero(np.isinf(pareto_k))
+    bad = np.flatnonzero((pareto_k > limit) & np.isfinite(pareto_k))
+    if missing.size:
+        warnings.warn(
+            f"Draws{_of(datasets, missing)} are the network's own, because the model's log joint "
+            "is nowhere finite there, or is NaN: do not trust them. Look at these data, and at "
+            "the log densities in sample_stats.",
+            stacklevel=3,
+        )
+    if bad.size:
+        warnings.warn(
+            f"Pareto k{_of(datasets, bad)} is above {limit:.2f} ({pareto_k[bad].max():.2f} at "
+            "most): the network is so far from the posterior there that its weighted draws are "
+            "not to be trusted. Look whether these data are like those that the model simulates, "
+            "train longer, or use pm.sample for them.",
+            stacklevel=3,
+        )
+
+
+def _of(datasets: Datasets, numbers: np.ndarray) -> str:
+    return f" of the datasets {datasets.named(numbers)}" if datasets.dims else ""
+
+
+def _unstack(arrays: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Cut (datasets, draws, ...) into (chain, draw, *datasets, ...)."""
+    return {
+        name: np.moveaxis(array, 1, 0).reshape(*shape, *array.shape[2:])
+        for name, array in arrays.items()
+    }

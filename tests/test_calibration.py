@@ -1,0 +1,130 @@
+"""Ranks of right posteriors are uniform, those of wrong ones are not."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+from trained import untrained
+
+import pymc_amortized as pma
+from pymc_amortized.ranks import LEVELS, coverage, scaled_ranks, tarp, uniformity
+
+SIMULATIONS, DRAWS = 1000, 200
+
+
+def pairs(
+    seed: int, scale: float = 1.0, shift: float = 0.0
+) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
+    """Truths and posterior draws of two conjugate quantities, wrong by a scale and a shift."""
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(size=(SIMULATIONS, 2))
+    y = truth + rng.normal(size=truth.shape)
+    noise = rng.normal(size=(SIMULATIONS, DRAWS, 2))
+    return truth, y[:, None] / 2 + np.sqrt(0.5) * (shift + scale * noise), rng
+
+
+def fails(**wrong: float) -> float:
+    """Part of 60 runs in which one of two quantities is called wrong."""
+    runs = [scaled_ranks(*pairs(seed, **wrong)) for seed in range(60)]
+    p_value = uniformity(np.hstack(runs), np.random.default_rng(0)).p_value
+    return float(np.mean(p_value.reshape(60, 2).min(axis=1) < 0.05 / 2))
+
+
+def test_right_posteriors_pass_and_wrong_ones_fail() -> None:
+    assert fails() <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / 60)
+    assert fails(scale=0.9) >= 0.95
+    assert fails(scale=1.1) >= 0.95
+    assert fails(shift=0.2) >= 0.95
+
+
+def test_band_holds_all_of_a_uniform_distribution_function() -> None:
+    rng = np.random.default_rng(1)
+    ranks = rng.random((500, 400))
+    found = uniformity(ranks, rng)
+    function = (ranks[..., None] <= found.points).mean(axis=0) - found.points
+    inside = ((function >= found.band[0] - 1e-9) & (function <= found.band[1] + 1e-9)).all(axis=1)
+    assert inside.mean() == pytest.approx(0.95, abs=0.03 + 4 * np.sqrt(0.05 * 0.95 / 400))
+
+
+def test_ties_are_broken_at_random() -> None:
+    """Of a discrete quantity that the data say nothing of."""
+    rng = np.random.default_rng(2)
+    truth, draws = rng.integers(3, size=(4000, 1)), rng.integers(3, size=(4000, 50, 1))
+    ranks = scaled_ranks(truth, draws, rng)
+    assert stats.kstest(ranks[:, 0], "uniform").pvalue > 1e-3
+
+
+@pytest.mark.parametrize(("scale", "sign"), [(1.0, 0), (0.7, -1), (1.4, 1)])
+def test_coverage_of_intervals_and_regions(scale: float, sign: int) -> None:
+    """Against the normal distribution: an interval of z covers P(|Z| < scale z)."""
+    truth, draws, rng = pairs(3, scale=scale)
+    intervals = coverage(scaled_ranks(truth, draws, rng))
+    expected = 2 * stats.norm.cdf(scale * stats.norm.ppf((1 + LEVELS) / 2)) - 1
+    error = 4 * np.sqrt(0.25 / SIMULATIONS) + 0.01
+    np.testing.assert_allclose(intervals, np.column_stack([expected] * 2), atol=error)
+    regions = tarp(truth, draws, rng)
+    middle = np.mean(np.abs(regions - 0.5) < 0.25) - 0.5
+    assert np.sign(middle) == sign or abs(middle) < 4 * np.sqrt(0.25 / SIMULATIONS)
+    assert (abs(middle) > 0.03) == bool(sign)
+
+
+def test_posterior_that_ignores_the_data_is_caught_by_the_likelihood() -> None:
+    """The prior as posterior has uniform ranks of parameters, not of the log likelihood."""
+    rng = np.random.default_rng(4)
+    truth = rng.normal(size=(SIMULATIONS, 1))
+    y = truth + 0.3 * rng.normal(size=truth.shape)
+    draws = rng.normal(size=(SIMULATIONS, DRAWS, 1))
+    likelihood = [-np.square(y - truth), -np.square(y[:, None] - draws)]
+    of_parameter = uniformity(scaled_ranks(truth, draws, rng), rng).p_value[0]
+    of_likelihood = uniformity(scaled_ranks(*likelihood, rng), rng).p_value[0]
+    assert of_parameter > 0.01
+    assert of_likelihood < 0.001
+
+
+@pytest.fixture(scope="module")
+def checked(line: pma.AmortizedPosterior) -> object:
+    return line.calibrate(random_seed=1, progressbar=False)
+
+
+def test_trained_posterior_is_calibrated(checked: object) -> None:
+    found = checked.calibration
+    assert set(found["quantity"].to_numpy()) == {"b0", "b1", "log_likelihood", "log_joint"}
+    assert (found["p_value"] > 0.001).all()
+    assert found["tarp_p_value"] > 0.001
+    assert float(abs(found["coverage"].sel(level=0.9) - 0.9).max()) < 4 * np.sqrt(0.09 / 1000)
+    exact = found.sel(quantity="b0")
+    assert 0.9 < float(exact["contraction"]) < 1
+    assert float(exact["z_score"].std()) == pytest.approx(1, abs=0.1)
+
+
+def test_ranks_are_in_the_format_of_arviz(checked: object) -> None:
+    ranks = checked.prior_sbc
+    assert set(ranks.data_vars) == {"b0", "b1", "log_likelihood", "log_joint"}
+    for variable in ranks.data_vars.values():
+        assert variable.dims == ("chain", "draw")
+        assert variable.shape == (1, 1000)
+        assert 0 <= float(variable.min()) <= float(variable.max()) <= 1
+
+
+def test_untrained_networks_fail() -> None:
+    amortized = untrained("hierarchical")
+    checked = amortized.calibrate(simulations=300, draws=50, random_seed=1, progressbar=False)
+    found = checked.calibration
+    assert not found["calibrated"].all()
+    assert checked.prior_sbc["z"].shape[:2] == (1, 300)
+    of_z = [label for label in found["quantity"].to_numpy() if label.startswith("z[")]
+    assert len(of_z) == checked.prior_sbc["z"].shape[2]
+
+
+def test_without_a_likelihood_parameters_alone_are_checked() -> None:
+    checked = untrained("simulator").calibrate(
+        simulations=100, draws=20, random_seed=1, progressbar=False
+    )
+    assert "log_joint" not in checked.prior_sbc
+    assert isinstance(checked.calibration["tarp_coverage"], xr.DataArray)
+
+
+@pytest.mark.parametrize("wrong", [{"simulations": 0}, {"draws": 2.5}])
+def test_bad_numbers_are_refused(wrong: dict, rough: pma.AmortizedPosterior) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))}: expected an integer"):
+        rough.calibrate(**wrong)

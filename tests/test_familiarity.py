@@ -1,0 +1,74 @@
+"""Surprise: uniform on what the model makes, small on what it does not."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from trained import untrained
+
+import pymc_amortized as pma
+from pymc_amortized.familiarity import Familiarity, fit_familiarity
+
+QUIET = {"progressbar": False, "random_seed": 1}
+
+
+def banana(n: int, seed: int) -> np.ndarray:
+    """Skewed, curved, on two scales."""
+    x, y = np.random.default_rng(seed).normal(size=(2, n))
+    return np.column_stack([x, 1e3 * (x**2 + 0.1 * y)])
+
+
+@pytest.fixture(scope="module")
+def familiar() -> Familiarity:
+    return fit_familiarity(banana(2000, 1), banana(4000, 2))
+
+
+def test_uniform_on_data_of_the_same_kind(familiar: Familiarity) -> None:
+    surprise = familiar.surprise(banana(5000, 3))
+    assert stats.kstest(surprise, "uniform").pvalue > 1e-3
+    assert (surprise < 0.01).mean() == pytest.approx(0.01, abs=4 * np.sqrt(2 * 0.01 / 4000))
+
+
+def test_small_off_the_curve_although_near_the_mean(familiar: Familiarity) -> None:
+    """Where Mahalanobis' distance would see nothing."""
+    inside = np.array([[0.0, 1500.0], [1.5, 0.0], [-1.5, 200.0]])
+    far = np.array([[0.0, -1e5], [100.0, 0.0], [1e10, 1e10]])
+    assert (familiar.surprise(inside) < 0.01).all()
+    np.testing.assert_array_equal(familiar.surprise(far), familiar.least)
+
+
+def test_constant_summaries_are_familiar() -> None:
+    constant = fit_familiarity(np.ones((50, 3)), np.ones((20, 3)))
+    np.testing.assert_array_equal(constant.surprise(np.ones((4, 3))), 1)
+    assert constant.surprise(np.full((1, 3), 2.0)) == constant.least == 1 / 21
+
+
+def test_arrays_round_trip(familiar: Familiarity) -> None:
+    again = Familiarity.from_arrays(familiar.arrays())
+    np.testing.assert_array_equal(again.surprise(banana(9, 4)), familiar.surprise(banana(9, 4)))
+
+
+@pytest.mark.parametrize("name", ["one_parameter", "simulator"])
+def test_uniform_on_simulations_of_a_model(name: str) -> None:
+    """Whatever the network is worth, and without a likelihood too."""
+    amortized = untrained(name)
+    simulated = pma.simulate(amortized.model, draws=400, random_seed=5, progressbar=False)
+    data = {"y": simulated.prior_predictive["y"].to_numpy()[0]}
+    surprise = amortized.sample(data, draws=2, refine=None, **QUIET).amortized["surprise"]
+    floor = 1 / 201  # of 200 simulations that were held out
+    assert stats.kstest(surprise - floor / 2, "uniform").pvalue > 1e-3
+
+
+def test_unlike_data_warn_by_name() -> None:
+    amortized = untrained("simulator")
+    data = {"y": np.array([[0.1, 0.2, 0.3, 0.1], [1e4, -1e4, 1e4, -1e4]])}
+    with pytest.warns(UserWarning, match=r"data of the datasets 1 are unlike.*surprise of 0.005"):
+        idata = amortized.sample(data, draws=2, **QUIET)
+    assert idata.amortized["surprise"].to_numpy()[0] > 0.01
+
+
+def test_trained_posterior_knows_its_own_data_and_not_others(
+    counts: pma.AmortizedPosterior,
+) -> None:
+    assert counts.sample(**QUIET).amortized["surprise"] > 0.01
+    with pytest.warns(UserWarning, match="unlike those that the network was trained on"):
+        counts.sample({"y": np.array([0, 60] * 5)}, refine=None, **QUIET)
