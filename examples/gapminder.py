@@ -86,6 +86,14 @@ def main(folder: Path) -> None:
     columns = ["mean", "reference_mean", "sd", "reference_sd", "mean_difference", "sd_ratio"]
     print(f"\nAmortized against NUTS (the reference), 4000 draws each:\n{'-' * 86}")
     print(pma.compare(fits)[columns].round(3).to_string())
+    print(f"\nWhat the {y.sizes['country']} posteriors say of themselves:\n{'-' * 86}")
+    diagnosis = every["amortized"]
+    strangest = diagnosis["surprise"].sortby(diagnosis["surprise"])[:3]
+    names = ", ".join(f"{one['country'].item()} ({one.item():.4f})" for one in strangest)
+    print(
+        f"{'largest Pareto k (below 0.7: trust them)':45s} {float(diagnosis['pareto_k'].max()):8.2f}"
+    )
+    print(f"{'least like the simulations (surprise)':45s} {names}")
     print(f"\nSeconds:\n{'-' * 86}")
     for what, spent in seconds.items():
         print(f"{what:45s} {spent:8.2f}")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pymc_amortized.calibration_plots import plot_calibration, plot_recovery
 from pymc_amortized.comparison import compare
 from pymc_amortized.fitting import fit
 from pymc_amortized.plots import plot_compare, plot_training
@@ -17,7 +18,9 @@ __all__ = [
     "fit",
     "flows",
     "load",
+    "plot_calibration",
     "plot_compare",
+    "plot_recovery",
     "plot_training",
     "simulate",
     "summaries",

@@ -14,7 +14,7 @@ from pymc_amortized.ranks import LEVELS, coverage, scaled_ranks, tarp, uniformit
 from pymc_amortized.sampling import Sampler
 from pymc_amortized.structure import observed_names
 
-__all__ = ["calibrate"]
+__all__ = ["calibrate", "quantity_labels"]
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -82,7 +82,7 @@ def _rows(values: np.ndarray) -> np.ndarray:
     return values.reshape(*values.shape[:2], -1)
 
 
-def _labels(sbc: xr.Dataset) -> list[str]:
+def quantity_labels(sbc: xr.Dataset) -> list[str]:
     """Name each scalar as ``az.summary`` does."""
     labels = []
     for name, variable in sbc.items():
@@ -124,7 +124,7 @@ def _summary(
         "band": (("bound", "point"), found.band),
     }
     coords = {
-        "quantity": _labels(sbc),
+        "quantity": quantity_labels(sbc),
         "level": LEVELS,
         "point": found.points,
         "bound": ["lower", "upper"],

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import bdtr, chdtr, ndtr, ndtri
 
 __all__ = ["LEVELS", "Uniformity", "coverage", "scaled_ranks", "tarp", "uniformity"]
 
@@ -113,8 +113,9 @@ def uniformity(ranks: np.ndarray, rng: np.random.Generator) -> Uniformity:
     least = np.sort(null_looks.min(axis=0))
     p_value = (1 + np.searchsorted(least, looks.min(axis=0), side="right")) / (1 + NULL_RUNS)
     pointwise = np.quantile(null_looks[:-2].min(axis=0), 0.05)
-    limits = stats.binom(number, points).ppf([[pointwise / 2], [1 - pointwise / 2]])
-    return Uniformity(p_value, limits / number - points, points)
+    functions = bdtr(np.arange(number + 1)[:, None], number, points)
+    limits = [np.argmax(functions >= part, axis=0) for part in (pointwise / 2, 1 - pointwise / 2)]
+    return Uniformity(p_value, np.stack(limits) / number - points, points)
 
 
 def _looks(ranks: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -122,9 +123,9 @@ def _looks(ranks: np.ndarray, points: np.ndarray) -> np.ndarray:
     number = len(ranks)
     ordered = np.sort(ranks, axis=0)
     below = np.stack([np.searchsorted(column, points, side="right") for column in ordered.T], 1)
-    at_points = stats.binom(number, points[:, None])
-    tails = np.minimum(at_points.cdf(below), at_points.sf(below - 1))
-    scores = stats.norm.ppf(np.clip(ranks, 1e-6, 1 - 1e-6))
-    mean = 2 * stats.norm.sf(np.abs(scores.mean(axis=0)) * np.sqrt(number))
-    spread = stats.chi2(number).cdf(np.square(scores).sum(axis=0))
+    upper = np.where(below > 0, 1 - bdtr(np.maximum(below - 1, 0), number, points[:, None]), 1)
+    tails = np.minimum(bdtr(below, number, points[:, None]), upper)
+    scores = ndtri(np.clip(ranks, 1e-6, 1 - 1e-6))
+    mean = 2 * ndtr(-np.abs(scores.mean(axis=0)) * np.sqrt(number))
+    spread = chdtr(number, np.square(scores).sum(axis=0))
     return np.vstack([np.minimum(2 * tails, 1), mean, 2 * np.minimum(spread, 1 - spread)])
