@@ -90,9 +90,8 @@ def main(folder: Path) -> None:
     diagnosis = every["amortized"]
     strangest = diagnosis["surprise"].sortby(diagnosis["surprise"])[:3]
     names = ", ".join(f"{one['country'].item()} ({one.item():.4f})" for one in strangest)
-    print(
-        f"{'largest Pareto k (below 0.7: trust them)':45s} {float(diagnosis['pareto_k'].max()):8.2f}"
-    )
+    largest = float(diagnosis["pareto_k"].max())
+    print(f"{'largest Pareto k (below 0.7: trust them)':45s} {largest:8.2f}")
     print(f"{'least like the simulations (surprise)':45s} {names}")
     print(f"\nSeconds:\n{'-' * 86}")
     for what, spent in seconds.items():

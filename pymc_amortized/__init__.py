@@ -4,6 +4,7 @@ from typing import Any
 
 from pymc_amortized.calibration_plots import plot_calibration, plot_recovery
 from pymc_amortized.comparison import compare
+from pymc_amortized.evidence import compare_models
 from pymc_amortized.fitting import fit
 from pymc_amortized.plots import plot_compare, plot_training
 from pymc_amortized.posterior import AmortizedPosterior
@@ -15,6 +16,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AmortizedPosterior",
     "compare",
+    "compare_models",
     "fit",
     "flows",
     "load",

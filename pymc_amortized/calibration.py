@@ -14,9 +14,12 @@ from pymc_amortized.ranks import LEVELS, coverage, scaled_ranks, tarp, uniformit
 from pymc_amortized.sampling import Sampler
 from pymc_amortized.structure import observed_names
 
-__all__ = ["calibrate", "quantity_labels"]
+__all__ = ["LOG_DENSITIES", "calibrate", "quantity_labels"]
 
 Arrays = Mapping[str, np.ndarray]
+
+LOG_DENSITIES = ("log_likelihood", "log_joint")
+"""Quantities besides the parameters, where the model has a likelihood."""
 
 SIGNIFICANT = 0.05
 """A quantity whose ranks are less likely than that is not calibrated."""
@@ -74,7 +77,7 @@ def _quantities(
     prior = density(model, sampler.parameters.shapes, likelihood=False)
     log_joint = sampler.density.log_joint(vector, observed)
     log_likelihood = log_joint - prior.log_joint(vector, observed)
-    return {**found, "log_likelihood": log_likelihood, "log_joint": log_joint}
+    return found | dict(zip(LOG_DENSITIES, (log_likelihood, log_joint), strict=True))
 
 
 def _rows(values: np.ndarray) -> np.ndarray:
@@ -102,11 +105,11 @@ def _summary(
     flat_ranks = np.concatenate([ranks[name] for name in names], axis=1)
     true = np.concatenate([_rows(truth[name])[:, 0] for name in names], axis=1)
     draws = np.concatenate([_rows(posterior[name]) for name in names], axis=2)
+    owners = [name for name in names for _ in range(ranks[name].shape[1])]
+    parameters = np.array([name not in LOG_DENSITIES for name in owners])
     mean, sd = draws.mean(axis=1), draws.std(axis=1)
-    spread = np.maximum(true.var(axis=0), np.finfo(float).tiny)
+    spread = np.where(parameters & (true.var(axis=0) > 0), true.var(axis=0), np.nan)
     found = uniformity(flat_ranks, rng)
-    free = [k for k, name in enumerate(names) for _ in range(ranks[name].shape[1])]
-    parameters = np.array([names[k] not in ("log_likelihood", "log_joint") for k in free])
     regions = tarp(true[:, parameters], draws[..., parameters], rng)[:, None]
     of_regions = uniformity(regions, rng)
     each = ("simulation", "quantity")
@@ -118,7 +121,7 @@ def _summary(
         "truth": (each, true),
         "mean": (each, mean),
         "sd": (each, sd),
-        "z_score": (each, (mean - true) / np.maximum(sd, np.finfo(float).tiny)),
+        "z_score": (each, (mean - true) / np.where(sd > 0, sd, np.nan)),
         "tarp_coverage": ("level", np.mean(regions <= LEVELS, axis=0)),
         "tarp_p_value": ((), of_regions.p_value[0]),
         "band": (("bound", "point"), found.band),

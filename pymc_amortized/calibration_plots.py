@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import xarray as xr
 
-from pymc_amortized.calibration import quantity_labels
+from pymc_amortized.calibration import LOG_DENSITIES, quantity_labels
 from pymc_amortized.inference_data import Fit, group
 from pymc_amortized.plots import COLOURS
 
@@ -20,7 +20,6 @@ __all__ = ["plot_calibration", "plot_recovery"]
 GREY: Final = "0.55"
 NAMED: Final = len(COLOURS)
 PANEL_COLUMNS: Final = 4
-LOG_DENSITIES: Final = ("log_likelihood", "log_joint")
 
 
 def plot_calibration(
@@ -35,7 +34,8 @@ def plot_calibration(
     the grey band for a right posterior (in 95 of 100 checks, for each quantity): a curve like a
     hill and a valley tells of a wrong location, one like an S of a wrong width. On the right how
     often central intervals hold the truth, against how often they should: too seldom below the
-    diagonal. Quantities that fail have colours and names, those that pass are grey.
+    diagonal. The quantities that fail worst have colours and names, those that pass are grey, and
+    dashed are any others that fail.
 
     Parameters
     ----------
@@ -158,22 +158,30 @@ def _flat_ranks(sbc: xr.Dataset, found: xr.Dataset) -> np.ndarray:
 
 def _colours(found: xr.Dataset) -> dict[str, str]:
     """A colour for each of those that fail, the worst first, as far as colours go."""
-    order = np.argsort(found["p_value"].to_numpy())
+    missed = abs(found["coverage"] - found["level"]).max("level").to_numpy()
+    order = np.lexsort((-missed, found["p_value"].to_numpy()))
     failed = [k for k in order if not found["calibrated"].to_numpy()[k]]
     names = _quantities(found)
     return {names[k]: colour for k, colour in zip(failed[:NAMED], COLOURS, strict=False)}
 
 
+def _styles(found: xr.Dataset, colours: dict[str, str]) -> dict[str, dict[str, object]]:
+    passed = dict(zip(_quantities(found), found["calibrated"].to_numpy(), strict=True))
+    grey = {
+        name: {"color": GREY, "lw": 1, "ls": "-" if ok else "--"} for name, ok in passed.items()
+    }
+    return grey | {name: {"color": colour, "lw": 2} for name, colour in colours.items()}
+
+
 def _distribution_functions(
     ax: Axes, found: xr.Dataset, ranks: np.ndarray, colours: dict[str, str]
 ) -> None:
-    points = found["point"].to_numpy()
+    points, styles = found["point"].to_numpy(), _styles(found, colours)
     lower, upper = found["band"].to_numpy()
     ax.fill_between(points, lower, upper, color="0.9", lw=0, label="95 % band")
     for name, column in zip(_quantities(found), ranks.T, strict=True):
         function = np.searchsorted(np.sort(column), points, side="right") / len(column)
-        style = {"color": colours[name], "lw": 2, "label": name} if name in colours else {}
-        ax.plot(points, function - points, **({"color": GREY, "lw": 1} | style))
+        ax.plot(points, function - points, label=name if name in colours else None, **styles[name])
     ax.set(xlabel="rank of the truth, scaled", ylabel="ECDF - uniform", xlim=(0, 1))
     passed = int(found["calibrated"].sum())
     ax.set_title(f"{passed} of {len(found['quantity'])} quantities are calibrated", loc="left")
@@ -181,12 +189,11 @@ def _distribution_functions(
 
 
 def _coverages(ax: Axes, found: xr.Dataset, colours: dict[str, str]) -> None:
-    levels = found["level"].to_numpy()
+    levels, styles = found["level"].to_numpy(), _styles(found, colours)
     ax.axline((0, 0), slope=1, color="0.8", lw=1)
     for name in _quantities(found):
         covered = found["coverage"].sel(quantity=name).to_numpy()
-        style = {"color": colours[name], "lw": 2} if name in colours else {}
-        ax.plot(levels, covered, **({"color": GREY, "lw": 1} | style))
+        ax.plot(levels, covered, **styles[name])
     joint = found["tarp_coverage"].to_numpy()
     ax.plot(levels, joint, color="black", lw=1.5, ls="--", label="all parameters jointly (TARP)")
     ax.set(xlabel="probability of the interval", ylabel="part that holds the truth")

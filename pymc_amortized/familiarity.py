@@ -16,6 +16,12 @@ CALIBRATIONS = 10_000
 NEIGHBOUR = 5
 """The distance that counts is that to the so many nearest reference."""
 
+TAIL = 20
+"""The largest of so many distances each tell how the tail falls."""
+
+SHORTEST_TAIL = 0.01
+"""Least index of a tail: where all distances are equal there is none to tell."""
+
 BLOCK = 2**13
 """Datasets whose distances to all references are held at a time."""
 
@@ -40,11 +46,6 @@ class Familiarity(NamedTuple):
     references: np.ndarray
     distances: np.ndarray
 
-    @property
-    def least(self) -> float:
-        """The smallest probability that can be told."""
-        return 1 / (1 + len(self.distances))
-
     def surprise(self, summaries: np.ndarray) -> np.ndarray:
         """Tail probability of each dataset's distance among simulations.
 
@@ -57,14 +58,24 @@ class Familiarity(NamedTuple):
         summaries : ndarray of shape (datasets, features)
             From the same network.
 
+        Beyond the largest distance among simulations the tail is taken for a power law (Weissman
+        1978, JASA 73), so that what lies much further is told from what lies just outside.
+
         Returns
         -------
         ndarray of shape (datasets,)
-            Between ``1 / (m + 1)`` and one.
+            Between 0 and one.
         """
         found = _distances((summaries - self.location) @ self.whitening, self.references)
+        number = len(self.distances)
         usual = np.searchsorted(self.distances, found, side="left")
-        return (1 + len(self.distances) - usual) / (1 + len(self.distances))
+        excess = np.log(np.maximum(found / self.distances[-1], 1.0))
+        return (1 + number - usual) / (1 + number) * np.exp(-excess / self._tail_index())
+
+    def _tail_index(self) -> float:
+        """Hill's estimate from the largest distances, for a tail ``x ** (-1 / index)``."""
+        tail = np.log(self.distances[-max(2, len(self.distances) // TAIL) :])
+        return max(float(np.mean(tail[1:] - tail[0])), SHORTEST_TAIL)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All numbers, by name, for :meth:`from_arrays`."""
@@ -94,7 +105,7 @@ def fit_familiarity(references: np.ndarray, others: np.ndarray) -> Familiarity:
         ((part - location) @ whitening).astype(np.float32)
         for part in (references, others[:CALIBRATIONS])
     )
-    distances = np.sort(_distances(far, near))
+    distances = np.maximum(np.sort(_distances(far, near)), np.finfo(np.float32).tiny)
     return Familiarity(location.astype(np.float32), whitening.astype(np.float32), near, distances)
 
 

@@ -199,7 +199,7 @@ class AmortizedPosterior:
                 predict=self._predict if predictive else None,
                 advance=advance,
             )
-        warn_of_surprise(drawn.diagnosis["surprise"], self._familiarity.least, datasets)
+        warn_of_surprise(drawn.diagnosis["surprise"], datasets)
         if refined:
             warn_of_weights(drawn.diagnosis["pareto_k"], draws * chains, datasets)
         groups = labelled_groups(self.model, drawn, (chains, draws), datasets)
@@ -269,9 +269,9 @@ class AmortizedPosterior:
             dims)`` with one chain and a draw for each simulation, as ArviZ's ``plot_ecdf_pit``
             takes them. Group ``calibration``, by ``quantity``: ``p_value`` and the verdict
             ``calibrated`` (not below 0.05), ``coverage`` of central intervals by ``level``,
-            ``contraction`` (1 - posterior / prior variance), and by ``simulation`` ``truth``,
-            ``mean``, ``sd`` and ``z_score``; ``tarp_coverage`` and ``tarp_p_value`` of all
-            parameters jointly; and the simultaneous 95 % ``band`` of the ranks' distribution
+            ``contraction`` of parameters (1 - posterior / prior variance), and by ``simulation``
+            ``truth``, ``mean``, ``sd`` and ``z_score``; ``tarp_coverage`` and ``tarp_p_value`` of
+            all parameters jointly; and the simultaneous 95 % ``band`` of the ranks' distribution
             function minus the uniform one.
 
         Raises

@@ -83,7 +83,7 @@ def tarp(truth: np.ndarray, draws: np.ndarray, rng: np.random.Generator) -> np.n
         Ranks of the truth by distance to a point, uniform on [0, 1] where the posteriors are right
         (Lemos, Coogan, Hezaveh and Perreault-Levasseur 2023, ICML).
     """
-    scale = np.maximum(truth.std(axis=0), np.finfo(float).tiny)
+    scale = np.where(truth.std(axis=0) > 0, truth.std(axis=0), 1.0)
     points = rng.permutation(truth) / scale  # another simulation's truth: never that of this one's
     inner = np.square(draws / scale - points[:, None]).sum(axis=2)
     own = np.square(truth / scale - points).sum(axis=1)
@@ -107,7 +107,8 @@ def uniformity(ranks: np.ndarray, rng: np.random.Generator) -> Uniformity:
     Computing 32.
     """
     number = len(ranks)
-    points = np.arange(1, min(number, 100)) / min(number, 100)
+    cells = np.clip(number, 2, 100)
+    points = np.arange(1, cells) / cells
     null = rng.random((number, NULL_RUNS))
     null_looks, looks = _looks(null, points), _looks(ranks, points)
     least = np.sort(null_looks.min(axis=0))

@@ -15,6 +15,9 @@ PROPOSALS = (1.25, 10)
 FEWEST_PROPOSALS = 1000
 """Proposals at least: the tail of fewer says little."""
 
+SHORTEST_TAIL = 5
+"""Weights that a Pareto distribution can be fitted to."""
+
 LARGEST_K = 0.7
 """Pareto k above which weighted draws are not to be trusted."""
 
@@ -27,7 +30,8 @@ class Diagnosis(NamedTuple):
     weights : ndarray of shape (datasets, proposals)
         Smoothed, with a sum of one; even where no weights exist.
     pareto_k : ndarray of shape (datasets,)
-        Shape of the raw weights' tail; infinite where no weights exist.
+        Shape of the raw weights' tail, 0 where the largest are equal; infinite where no weights
+        exist, NaN where there are too few proposals to tell (below 25).
     importance_ess : ndarray of shape (datasets,)
         Effective sample size of the weighted proposals, between 0 and their number.
     log_marginal_likelihood : ndarray of shape (datasets,)
@@ -89,10 +93,10 @@ def diagnose(log_weight: np.ndarray) -> Diagnosis:
     usable = np.isfinite(largest)
     safe = np.where(usable[:, None], log_weight, 0.0)
     tail = int(min(0.2 * proposals, 3 * np.sqrt(proposals)))
-    flat = np.partition(safe, -tail, axis=1)[:, -tail] == safe.max(axis=1)  # nothing to fit
+    flat = np.partition(safe, -tail, axis=1)[:, -tail] == safe.max(axis=1) if tail else True
     weights = np.exp(safe - logsumexp(safe, axis=1, keepdims=True))
-    pareto_k = np.where(usable, 0.0, np.inf)
-    if (fit := usable & ~flat).any():
+    pareto_k = np.where(usable, 0.0 if tail >= SHORTEST_TAIL else np.nan, np.inf)
+    if (fit := usable & ~flat).any() and tail >= SHORTEST_TAIL:
         smoothed, pareto_k[fit] = pareto_smoothed(safe[fit])
         weights[fit] = np.exp(smoothed)
     log_mean = logsumexp(safe, axis=1) - np.log(proposals)

@@ -68,20 +68,17 @@ def _observed_data(model: pm.Model, datasets: Datasets) -> xr.Dataset:
     return observed_data(model, values, datasets.dims)
 
 
-def warn_of_surprise(surprise: np.ndarray, least: float, datasets: Datasets) -> None:
+def warn_of_surprise(surprise: np.ndarray, datasets: Datasets) -> None:
     """Warn of datasets that are unlike all simulations.
 
     Parameters
     ----------
     surprise : ndarray of shape (datasets,)
         Tail probabilities.
-    least : float
-        The smallest that can be told.
     datasets : Datasets
         Their labels.
     """
-    limit = max(SURPRISING / len(surprise), least)
-    if (bad := np.flatnonzero(surprise <= limit)).size:
+    if (bad := np.flatnonzero(surprise < SURPRISING / len(surprise))).size:
         warnings.warn(
             f"The data{_of(datasets, bad)} are unlike those that the network was trained on (a "
             f"surprise of {surprise[bad].min():.2g} at least): it extrapolates there. Look whether "

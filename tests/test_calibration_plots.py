@@ -50,7 +50,7 @@ def test_var_names_choose_quantities_or_variables(checked: object) -> None:
     assert len(left.lines) == 2
     elements = group(checked, "prior_sbc")["z"].shape[2]
     assert len(pma.plot_recovery(checked, var_names="z")) == elements
-    with pytest.raises(ValueError, match="var_names: expected some of .*got 'nu'"):
+    with pytest.raises(ValueError, match=r"var_names: expected some of .*got 'nu'"):
         pma.plot_calibration(checked, var_names=["mu", "nu"])
     with pytest.raises(ValueError, match="got 'log_joint'"):
         pma.plot_recovery(checked, var_names="log_joint")
