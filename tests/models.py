@@ -4,13 +4,17 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.distributions.transforms import ordered
 
-__all__ = ["CASES", "Case", "case"]
+__all__ = ["CASES", "Case", "Fill", "build", "case"]
+
+Fill = Callable[[], object]
+"""What puts variables into the model of the context."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,13 @@ class Case:
 CASES: dict[str, Case] = {}
 
 
+def build(fill: Fill, **coords: object) -> pm.Model:
+    """Make a model of what `fill` puts into it."""
+    with pm.Model(coords=coords) as model:
+        fill()
+    return model
+
+
 def case(**properties: object) -> Callable[[Callable[[], None]], Callable[[], pm.Model]]:
     """Register the function that fills a model as a case of the same name.
 
@@ -55,13 +66,9 @@ def case(**properties: object) -> Callable[[Callable[[], None]], Callable[[], pm
     coords = properties.pop("coords", None)
 
     def register(fill: Callable[[], None]) -> Callable[[], pm.Model]:
-        def build() -> pm.Model:
-            with pm.Model(coords=coords) as model:
-                fill()
-            return model
-
-        CASES[fill.__name__] = Case(name=fill.__name__, build=build, **properties)
-        return build
+        made = partial(build, fill, **(coords or {}))
+        CASES[fill.__name__] = Case(name=fill.__name__, build=made, **properties)
+        return made
 
     return register
 

@@ -176,3 +176,18 @@ def test_models_without_a_likelihood_are_not_refined() -> None:
 def test_unknown_ways_are_refused() -> None:
     with pytest.raises(ValueError, match=r"refine: expected .psis. or None, got 'mcmc'"):
         untrained(CASES["one_parameter"].build()).sample(refine="mcmc", **QUIET)
+
+
+@pytest.mark.filterwarnings("ignore:Pareto k", "ignore:Draws of", "ignore:The data")
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.likelihood])
+def test_every_kind_of_model_is_refined(name: str) -> None:
+    """Weights favour what the model's density favours, whatever the variables are."""
+    amortized = untrained(name)
+    raw = amortized.sample(refine=None, draws=250, **QUIET)
+    refined = amortized.sample(draws=250, **QUIET)
+    assert refined.amortized["refined_by"].item() == "psis"
+    assert np.isfinite(refined.sample_stats["lp"]).all()
+    assert refined.amortized["importance_ess"] >= 1
+    error = raw.sample_stats["log_weight"].std() / np.sqrt(1000)
+    gained = refined.sample_stats["log_weight"].mean() - raw.sample_stats["log_weight"].mean()
+    assert gained > -4 * error

@@ -2,27 +2,14 @@
 
 import re
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
-from models import CASES
-from pymc.distributions import transforms
-from pytensor.compile.sharedvalue import SharedVariable
-from pytensor.graph.traversal import ancestors
+from models import CASES, Fill, build
 
 from pymc_amortized import structure
-from pymc_amortized.graphs import variables
-
-Fill = Callable[[], object]
-
-
-def build(fill: Fill, **coords: list) -> pm.Model:
-    with pm.Model(coords=coords) as model:
-        fill()
-    return model
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -32,40 +19,6 @@ def test_registry(name: str) -> None:
     structure.check_model(model)
     assert structure.has_likelihood(model) == case.likelihood
     assert structure.sorted_names(model) == case.sort
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_frozen_graphs_have_static_shapes_and_no_data(name: str) -> None:
-    model = CASES[name].build()
-    named = variables(model)
-    graphs = structure.frozen(model, list(named.values()))
-    assert [graph.type.shape for graph in graphs] == list(structure.shapes(model).values())
-    left = {v for v in ancestors(graphs) if isinstance(v, SharedVariable)}
-    assert all(isinstance(v.get_value(), np.random.Generator) for v in left)
-    assert all(v in ancestors([model[n]]) for n, v in named.items())
-
-
-def test_frozen_sees_through_dims_of_symbolic_distributions() -> None:
-    def fill() -> None:
-        w = pm.Mixture("w", [0.5, 0.5], [pm.Normal.dist(), pm.Normal.dist(3, 1)], dims="g")
-        pm.Normal("y", w, 1, observed=np.zeros(3), dims="g")
-
-    model = build(fill, g=[0, 1, 2])
-    assert structure.frozen(model, [model["w"]])[0].type.shape == (3,)
-    assert model["w"].type.shape == (None,)
-
-
-def test_frozen_follows_the_present_data() -> None:
-    model = CASES["linear_regression"].build()
-    with model:
-        pm.set_data({"x": np.zeros(5)}, coords={"obs": range(5)})
-    assert structure.shapes(model)["y"] == (5,)
-
-
-def test_frozen_leaves_initial_values_and_model_alone() -> None:
-    model = CASES["ordered_means"].build()
-    assert structure.shapes(model) == {"mu": (2,), "y": (6,)}
-    assert model.rvs_to_initial_values[model["mu"]] is not None
 
 
 def test_shape_that_depends_on_draws_is_refused() -> None:
@@ -235,81 +188,3 @@ def test_refusals(fill: Fill, error: type[Exception], match: str) -> None:
 def test_no_model_is_refused() -> None:
     with pytest.raises(TypeError, match=r"expected a pm\.Model, got dict"):
         structure.check_model({})
-
-
-def with_prior(prior: Callable[[], pt.TensorVariable]) -> Fill:
-    def fill() -> None:
-        pm.Normal("y", prior().sum(), 1, observed=np.zeros(3))
-
-    return fill
-
-
-def after_random_parent(**arguments: object) -> pt.TensorVariable:
-    return pm.Normal("mu", pm.Normal("center"), pm.HalfNormal("scale"), **arguments)
-
-
-CORRELATED = np.array([[1.0, 0.5, 0.5], [0.5, 1.0, 0.5], [0.5, 0.5, 1.0]])
-ORDERED = {"transform": transforms.ordered}
-
-
-SORTED = {
-    "iid": lambda: pm.Normal("mu", 0, 1, shape=3, **ORDERED),
-    "rows": lambda: pm.Normal("mu", np.array([[0.0], [5.0]]), 1, shape=(2, 3), **ORDERED),
-    "random parents": lambda: after_random_parent(shape=3, **ORDERED),
-    "chained": lambda: pm.HalfNormal("mu", 1, shape=3, **ORDERED),
-    "correlated": lambda: pm.MvNormal("mu", np.zeros(3), CORRELATED, **ORDERED),
-}
-UNRESTRICTED = {
-    "softplus": lambda: positive(transform=transforms.log_exp_m1),
-    "log": lambda: positive(transform=transforms.log),
-    "none": lambda: positive(),
-}
-
-
-def positive(**arguments: object) -> pt.TensorVariable:
-    return pm.HalfNormal("mu", default_transform=None, **arguments)
-
-
-@pytest.mark.parametrize("prior", SORTED.values(), ids=SORTED)
-def test_sorting_mends_exchangeable_order(prior: Callable[[], pt.TensorVariable]) -> None:
-    assert structure.sorted_names(build(with_prior(prior))) == {"mu"}
-
-
-@pytest.mark.parametrize("prior", UNRESTRICTED.values(), ids=UNRESTRICTED)
-def test_other_transforms_of_the_whole_support(prior: Callable[[], pt.TensorVariable]) -> None:
-    assert structure.sorted_names(build(with_prior(prior))) == frozenset()
-
-
-def test_sorted_parents_of_a_transformed_variable() -> None:
-    def fill() -> None:
-        mu = pm.Normal("mu", 0, 1, shape=2, transform=transforms.ordered)
-        inside = pm.distributions.transforms.Interval(
-            bounds_fn=lambda *inputs: (inputs[2], inputs[3])
-        )
-        u = pm.Uniform("u", mu[0], mu[1], default_transform=None, transform=inside)
-        pm.Normal("y", u, 1, observed=np.zeros(3))
-
-    assert structure.sorted_names(build(fill)) == {"mu"}
-
-
-UNEQUAL = np.diag([1.0, 1.0, 4.0])
-DESCENDING = transforms.Ordered(ascending=False)
-POSITIVE = transforms.Ordered(positive=True)
-
-
-RESTRICTED = {
-    "means": lambda: pm.Normal("mu", np.array([0.0, 1.0, 2.0]), 1, **ORDERED),
-    "scales": lambda: pm.Normal("mu", 0, np.array([1.0, 1.0, 1.1]), **ORDERED),
-    "variances": lambda: pm.MvNormal("mu", np.zeros(3), UNEQUAL, **ORDERED),
-    "scalar": lambda: pm.Normal("mu", 0, 1, transform=transforms.log),
-    "interval": lambda: pm.Normal("mu", 0, 1, shape=3, transform=transforms.Interval(-1, 1)),
-    "descending": lambda: pm.Normal("mu", 0, 1, shape=3, transform=DESCENDING),
-    "positive": lambda: pm.Normal("mu", 0, 1, shape=3, transform=POSITIVE),
-    "zero sum": lambda: pm.Normal("mu", shape=3, transform=transforms.ZeroSumTransform([-1])),
-}
-
-
-@pytest.mark.parametrize("prior", RESTRICTED.values(), ids=RESTRICTED)
-def test_restrictions_that_sorting_cannot_mend(prior: Callable[[], pt.TensorVariable]) -> None:
-    with pytest.raises(ValueError, match=r"restricts 'mu'.*cannot mend.*use a distribution"):
-        structure.sorted_names(build(with_prior(prior)))

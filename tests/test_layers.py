@@ -1,0 +1,38 @@
+"""Layers from seeds, and a residual network by hand."""
+
+import numpy as np
+import pytest
+
+from pymc_amortized.backend import tf
+from pymc_amortized.layers import Residual, dense
+
+
+def silu(x: np.ndarray) -> np.ndarray:
+    return x / (1 + np.exp(-x))
+
+
+def randomized(network: Residual) -> list[np.ndarray]:
+    rng = np.random.default_rng(1)
+    for variable in network.trainable_variables:
+        variable.assign(rng.normal(size=variable.shape))
+    return [variable.value.numpy() for variable in network.trainable_variables]
+
+
+def test_a_seed_gives_the_weights() -> None:
+    first, same, other = (dense(3, 4, np.random.default_rng(s)).kernel.numpy() for s in (1, 1, 2))
+    np.testing.assert_array_equal(first, same)
+    assert not np.allclose(first, other)
+    assert not dense(3, 4, np.random.default_rng(1), zero=True).kernel.numpy().any()
+
+
+@pytest.mark.parametrize("inputs", [0, 3])
+def test_residual_by_hand(inputs: int) -> None:
+    network = Residual(inputs, 4, 2, 1, np.random.default_rng(2), zero=True)
+    x = np.random.default_rng(3).normal(size=(5, inputs)).astype(np.float32)
+    shift = np.random.default_rng(4).normal(size=(5, 4)).astype(np.float32)
+    np.testing.assert_array_equal(network(tf.constant(x), shift), np.zeros((5, 2)))
+    *first, inner, inner_bias, last, last_bias = randomized(network)
+    hidden = x @ first[0] + first[1] + shift if inputs else shift
+    hidden = hidden + silu(hidden) @ inner + inner_bias
+    expected = silu(hidden) @ last + last_bias
+    np.testing.assert_allclose(network(tf.constant(x), shift), expected, rtol=1e-4, atol=1e-5)
