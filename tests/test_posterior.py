@@ -286,7 +286,7 @@ def test_deterministics_follow_their_draws_and_var_names_chooses() -> None:
 
 
 def test_a_deterministic_of_the_data_is_of_those_passed() -> None:
-    y = np.arange(10.0).reshape(2, 5)
+    y = np.linspace(-1, 1, 10).reshape(2, 5)
     draws = sample(untrained("deterministic_of_observed"), {"y": y}, draws=4)["posterior"]
     expected = xr.DataArray(y, dims=("dataset", "obs")) - draws["a"]
     np.testing.assert_allclose(
