@@ -51,15 +51,14 @@ class Familiarity(NamedTuple):
 
         Datasets that the model made are exchangeable with those that the distances were taken of,
         so that it is uniform on them, whatever the network is worth (Vovk, Gammerman and Shafer
-        2005, Algorithmic learning in a random world, section 2.2).
+        2005, Algorithmic learning in a random world, section 2.2). Beyond the largest distance the
+        tail is taken for a power law (Weissman 1978, JASA 73), so that what lies much further is
+        told from what lies just outside.
 
         Parameters
         ----------
         summaries : ndarray of shape (datasets, features)
             From the same network.
-
-        Beyond the largest distance among simulations the tail is taken for a power law (Weissman
-        1978, JASA 73), so that what lies much further is told from what lies just outside.
 
         Returns
         -------

@@ -104,8 +104,8 @@ class Network:
         rng: np.random.Generator,
         *,
         defensive: bool = False,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw parameters, with the log density that they were drawn from.
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw parameters, with the flow's log density and that which they were drawn from.
 
         Parameters
         ----------
@@ -124,16 +124,18 @@ class Network:
         parameters : ndarray of shape (datasets, draws, size)
             The draws.
         log_density : ndarray of shape (datasets, draws)
-            Of each.
+            The flow's, of each.
+        log_proposal : ndarray of shape (datasets, draws)
+            What each was drawn from: the same but for defensive draws.
         """
         drawn = np.empty((len(features), draws, self.size), np.float32)
-        log_density = np.empty((len(features), draws), np.float32)
+        log_density, log_proposal = np.empty((2, len(features), draws), np.float32)
         for some, part, context in self._blocks(features, draws):
             seed = rng.integers(2**31, size=2, dtype=np.int32)
-            values, density = self._draw[defensive](context, part.stop - part.start, seed)
+            values, *densities = self._draw[defensive](context, part.stop - part.start, seed)
             drawn[some, part] = np.swapaxes(values, 0, 1)
-            log_density[some, part] = np.transpose(density)
-        return drawn, log_density
+            log_density[some, part], log_proposal[some, part] = map(np.transpose, densities)
+        return drawn, log_density, log_proposal
 
     def log_prob(self, parameters: np.ndarray, features: np.ndarray) -> np.ndarray:
         """Evaluate the log density.
@@ -168,19 +170,20 @@ class Network:
 
     def _drawn(
         self, draw: Callable[..., Any], context: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         return draw(self.flow(context), draws, seed)
 
 
 def _as_it_is(
     distribution: tfd.Distribution, draws: tf.Tensor, seed: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    return distribution.experimental_sample_and_log_prob(draws, seed=seed)
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    values, log_density = distribution.experimental_sample_and_log_prob(draws, seed=seed)
+    return values, log_density, log_density
 
 
 def _defensively(
     distribution: tfd.Distribution, draws: tf.Tensor, seed: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Draw from a flow with a part of its normal noise wider; from anything else as it is."""
     if not isinstance(getattr(distribution, "distribution", None), tfd.MultivariateNormalDiag):
         return _as_it_is(distribution, draws, seed)
@@ -191,9 +194,10 @@ def _defensively(
     scale = tf.where(is_wide, wide, 1.0)[..., None]
     noise = scale * tf.random.stateless_normal(tf.concat([shape, [size]], axis=0), seed)
     squares = tf.reduce_sum(noise**2, axis=-1)
-    narrow = np.log(1 - WIDE_PART) - squares / 2
-    spread = np.log(WIDE_PART) - size * np.log(wide) - squares / (2 * wide**2)
-    log_noise = tfp.math.log_add_exp(narrow, spread) - size / 2 * np.log(2 * np.pi)
+    own = -squares / 2 - size / 2 * np.log(2 * np.pi)
+    spread = squares / 2 * (1 - wide**-2) - size * np.log(wide) + np.log(WIDE_PART)
+    mixture = own + tfp.math.log_add_exp(np.float32(np.log(1 - WIDE_PART)), spread)
     bijector = distribution.bijector
     values = bijector.forward(noise)
-    return values, log_noise - bijector.forward_log_det_jacobian(noise, event_ndims=1)
+    log_det = bijector.forward_log_det_jacobian(noise, event_ndims=1)
+    return values, own - log_det, mixture - log_det

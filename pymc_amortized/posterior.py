@@ -151,18 +151,14 @@ class AmortizedPosterior:
             What ``pm.sample`` of the installed PyMC returns, with the dims of the datasets behind
             ``(chain, draw)``. Where the model has a likelihood, ``sample_stats`` holds ``lp``, its
             log joint, ``log_q``, the amortized posterior's log density, both of the unconstrained
-            parameters, as ``pm.sample`` has ``lp``, and ``log_weight``, their difference; else
-            ``log_q`` alone. The group ``amortized`` has one value a dataset: ``pareto_k`` of the
-            weights, below 0.7 where they can be trusted, ``importance_ess`` of the proposals,
-            ``log_marginal_likelihood`` and its standard error, and ``refined_by``; and in any case
+            parameters, as ``pm.sample`` has ``lp``, and ``log_weight``: ``lp`` minus the log
+            density that was drawn from, which is ``log_q`` but for the wider noise of refined
+            draws; else ``log_q`` alone. The group ``amortized`` has one value a dataset:
+            ``pareto_k`` of the weights, below 0.7 where they can be trusted, ``importance_ess`` of
+            the proposals, ``log_marginal_likelihood`` and its standard error; and in any case
+            ``refined_by`` ("psis" or "none") and
             ``surprise``, the probability that data made by the model lie as far or further from
             those that the network was trained on.
-
-        Warns
-        -----
-        UserWarning
-            Naming the datasets whose Pareto k is too large, or that have no weights at all, or
-            that are unlike all that was trained on.
 
         Raises
         ------
@@ -170,6 +166,12 @@ class AmortizedPosterior:
             If `observed` does not fit the model's observed variables, or lies outside the support
             of their distributions, or another argument is out of range; if `refine` asks for
             weights and the model has no likelihood.
+
+        Warns
+        -----
+        UserWarning
+            Naming the datasets whose Pareto k is too large, or that have no weights at all, or
+            that are unlike all that was trained on.
 
         References
         ----------

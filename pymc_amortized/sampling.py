@@ -186,18 +186,19 @@ class Sampler(NamedTuple):
     ) -> "_Kept":
         features = self.preconditioner.features(flat(observed))
         sample = partial(self.network.sample, defensive=defensive)
-        remainder, log_density = sample(features, draws, rng)
+        remainder, log_density, log_proposal = sample(features, draws, rng)
         vector, log_det = self.preconditioner.restore(remainder, features[:, None])
         log_q = log_density - log_det
         if self.density is None:
             return _Kept(vector, {"log_q": log_q})
         lp = self.density.log_joint(vector, observed)
-        return _Kept(vector, {"lp": lp, "log_q": log_q, "log_weight": lp - log_q})
+        log_weight = lp - (log_proposal - log_det)
+        return _Kept(vector, {"lp": lp, "log_q": log_q, "log_weight": log_weight})
 
     def vectors(self, observed: Arrays, draws: int, rng: np.random.Generator) -> np.ndarray:
         """The network's own draws, unconstrained: (datasets, draws, size)."""
         features = self.preconditioner.features(flat(observed))
-        remainder, _ = self.network.sample(features, draws, rng)
+        remainder, *_ = self.network.sample(features, draws, rng)
         return self.preconditioner.restore(remainder, features[:, None])[0]
 
     def _named(self, free: Arrays, observed: Arrays, names: Sequence[str], draws: int) -> Arrays:

@@ -37,15 +37,15 @@ def test_density_integrates_to_one(size: int) -> None:
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_draws_have_the_density_that_comes_with_them(size: int) -> None:
     made = network(size)
-    draws, log_density = made.sample(DATA, 500, np.random.default_rng(1))
+    draws, log_density, _ = made.sample(DATA, 500, np.random.default_rng(1))
     assert draws.shape == (2, 500, size)
     np.testing.assert_allclose(made.log_prob(draws, DATA), log_density, atol=2e-3)
-    again, _ = made.sample(DATA, 500, np.random.default_rng(1))
+    again, *_ = made.sample(DATA, 500, np.random.default_rng(1))
     np.testing.assert_array_equal(again, draws)
 
 
 def test_extreme_data_stay_finite() -> None:
-    draws, log_density = network(5).sample(1e3 * DATA, 100, np.random.default_rng(1))
+    draws, log_density, _ = network(5).sample(1e3 * DATA, 100, np.random.default_rng(1))
     assert np.isfinite(draws).all()
     assert np.isfinite(log_density).all()
 
