@@ -127,7 +127,7 @@ class Sampler(NamedTuple):
         step = _at_a_time(numbers_of_proposals(draws)[0] if refine else draws)
         pieces = []
         for start in range(0, datasets, step):
-            part = {name: value[start : start + step] for name, value in observed.items()}
+            part = _part(observed, slice(start, start + step))
             pieces.append(self._draw_part(part, draws, names, rng, refine, predict))
             advance(draws * min(step, datasets - start))
         return Drawn(*map(_joined, zip(*pieces, strict=True)))
@@ -168,8 +168,11 @@ class Sampler(NamedTuple):
         poor = np.flatnonzero(kept.diagnosis["importance_ess"] < draws)
         for start in range(0, len(poor), _at_a_time(more)):
             some = poor[start : start + _at_a_time(more)]
-            part = {name: values[some] for name, values in observed.items()}
-            kept.put(some, self._chosen(part, draws, more, rng))
+            kept.put(some, self._chosen(_part(observed, some), draws, more, rng))
+        lost = np.flatnonzero(kept.diagnosis["refined_by"] == "none")
+        if lost.size:
+            raw = self._propose(_part(observed, lost), draws, rng, defensive=False)
+            kept.put(lost, raw._replace(diagnosis=_part(kept.diagnosis, lost)))
         return kept
 
     def _chosen(
@@ -231,6 +234,10 @@ class Sampler(NamedTuple):
 def _at_a_time(draws: int) -> int:
     """Datasets that are worked on at once, with so many draws each."""
     return max(1, CHUNK // draws)
+
+
+def _part(arrays: Arrays, datasets: np.ndarray | slice) -> dict[str, np.ndarray]:
+    return {name: array[datasets] for name, array in arrays.items()}
 
 
 def _folded(arrays: Arrays, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
