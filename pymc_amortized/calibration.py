@@ -7,7 +7,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
-from pymc_amortized.density import density
+from pymc_amortized.density import Density, density
 from pymc_amortized.generation import attributes
 from pymc_amortized.inference_data import labelled
 from pymc_amortized.ranks import LEVELS, coverage, scaled_ranks, tarp, uniformity
@@ -51,8 +51,10 @@ def calibrate(
     true_vector, _ = sampler.parameters.unconstrain(simulated)
     observed = {name: simulated[name] for name in observed_names(model)}
     vector = sampler.vectors(observed, draws, rng)
-    truth = _quantities(model, sampler, true_vector[:, None], observed)
-    posterior = _quantities(model, sampler, vector, observed)
+    known = sampler.density is not None
+    prior = density(model, sampler.parameters.shapes, likelihood=False) if known else None
+    truth = _quantities(sampler, prior, true_vector[:, None], observed)
+    posterior = _quantities(sampler, prior, vector, observed)
     ranks = {
         name: scaled_ranks(_rows(truth[name])[:, 0], _rows(values), rng)
         for name, values in posterior.items()
@@ -66,15 +68,14 @@ def calibrate(
 
 
 def _quantities(
-    model: pm.Model, sampler: Sampler, vector: np.ndarray, observed: Arrays
+    sampler: Sampler, prior: Density | None, vector: np.ndarray, observed: Arrays
 ) -> dict[str, np.ndarray]:
     """Free variables, and log densities of the data and jointly: (simulations, draws, *shape)."""
     simulations, draws, size = vector.shape
     free, _ = sampler.parameters.constrain(vector.reshape(-1, size))
     found = {n: v.reshape(simulations, draws, *v.shape[1:]) for n, v in free.items()}
-    if sampler.density is None:
+    if prior is None:
         return found
-    prior = density(model, sampler.parameters.shapes, likelihood=False)
     log_joint = sampler.density.log_joint(vector, observed)
     log_likelihood = log_joint - prior.log_joint(vector, observed)
     return found | dict(zip(LOG_DENSITIES, (log_likelihood, log_joint), strict=True))

@@ -253,7 +253,7 @@ def _warn_of_cut(max_seconds: float | None, rounds: int) -> None:
     after = (
         "one round, so that the network is all but untrained"
         if rounds == 1
-        else (f"{rounds} rounds, so that the posterior may be wider than it should be")
+        else f"{rounds} rounds, so that the posterior may be wider than it should be"
     )
     warnings.warn(
         f"max_seconds={max_seconds} cut training off before the held-out loss stopped improving, "

@@ -16,7 +16,7 @@ from pymc_amortized.calibration import calibrate
 from pymc_amortized.data import Datasets, flat, read_datasets
 from pymc_amortized.density import density
 from pymc_amortized.familiarity import Familiarity
-from pymc_amortized.forward import forward_sampler
+from pymc_amortized.forward import ForwardSampler, forward_sampler
 from pymc_amortized.inference_data import (
     assemble,
 )
@@ -333,13 +333,15 @@ class AmortizedPosterior:
 
     @cached_property
     def _support(self) -> Support:
-        prior = forward_sampler(self.model, sort=sorted_names(self.model)).draw(1000, 0)
-        return data_support(self.model, prior)
+        return data_support(self.model, self._forward.draw(1000, 0))
+
+    @cached_property
+    def _forward(self) -> ForwardSampler:
+        return forward_sampler(self.model, sort=sorted_names(self.model))
 
     def _simulated(self, number: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Joint draws of all variables; fewer where some are not finite."""
-        seed = int(rng.integers(2**31))
-        draws = forward_sampler(self.model, sort=sorted_names(self.model)).draw(number, seed)
+        draws = self._forward.draw(number, int(rng.integers(2**31)))
         vector, _ = self._parameters.unconstrain(draws)
         data = flat({name: draws[name] for name in observed_names(self.model)})
         good = np.isfinite(vector).all(axis=1) & np.isfinite(data).all(axis=1)
