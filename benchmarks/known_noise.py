@@ -2,9 +2,8 @@
 
 import numpy as np
 import pymc as pm
+from _c2st import c2st
 from _report import at_most, report, within
-from sklearn.model_selection import KFold, cross_val_score
-from sklearn.neural_network import MLPClassifier
 
 import pymc_amortized as pma
 
@@ -28,17 +27,6 @@ def exact(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     precision = design.T @ design / NOISE**2 + np.diag(PRIOR_SD**-2)
     covariance = np.linalg.inv(precision)
     return (y @ design / NOISE**2 + PRIOR_MEAN * PRIOR_SD**-2) @ covariance, covariance
-
-
-def c2st(reference: np.ndarray, draws: np.ndarray) -> float:
-    """Accuracy of a classifier that tells draws apart, as sbibm has it (Lueckmann et al. 2021)."""
-    location, scale = reference.mean(axis=0), reference.std(axis=0)
-    x = (np.concatenate([reference, draws]) - location) / scale
-    labels = np.repeat([0, 1], [len(reference), len(draws)])
-    width = 10 * x.shape[1]
-    network = MLPClassifier((width, width), max_iter=1000, solver="adam", random_state=1)
-    folds = KFold(5, shuffle=True, random_state=1)
-    return float(cross_val_score(network, x, labels, cv=folds, scoring="accuracy").mean())
 
 
 def main() -> None:

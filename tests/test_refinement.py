@@ -164,7 +164,7 @@ def test_weights_worth_too_few_draws_warn_of_the_datasets() -> None:
     with pytest.warns(UserWarning) as warned:
         warn_of_weights(Drawn({}, {}, {}, known), 1000, datasets)
     heavy, few = (str(w.message) for w in warned)
-    assert heavy.startswith("Pareto k of the datasets shop 2 is above 0.67 (0.90 at most)")
+    assert heavy.startswith("Pareto k of the datasets shop 2 is above 0.68 (0.90 at most)")
     assert few.startswith("The weighted draws of the datasets shop 1 are worth few independent")
     assert "(120 at least)" in few
 

@@ -1,0 +1,120 @@
+"""What refinement costs: importance weights of a thousand datasets, and NUTS for those it fails."""
+
+import logging
+import time
+import warnings
+from collections.abc import Callable
+from statistics import median
+
+import _models
+import numpy as np
+import pymc as pm
+from _report import Figure, at_least, at_most, report
+
+import pymc_amortized as pma
+from pymc_amortized import nuts
+from pymc_amortized.inference_data import group
+from pymc_amortized.nuts import nuts_sampler
+from pymc_amortized.rescue import LARGEST_R_HAT, PROPOSALS, Rescued, rescued, starts
+
+DATASETS, DRAWS = 1000, 1000
+RESCUED = 8
+YEARS = (np.arange(1952, 2008, 5) - 1979.5) / 10
+
+
+def growth(y: np.ndarray) -> pm.Model:
+    """The demo's model."""
+    with pm.Model() as model:
+        b0, b1 = pm.Normal("b0", 60, 15), pm.Normal("b1", 0, 5)
+        sigma = pm.HalfNormal("sigma", 5)
+        pm.Normal("y", b0 + b1 * YEARS, sigma, observed=y)
+    return model
+
+
+def schools(y: np.ndarray) -> pm.Model:
+    return _models.eight_schools(y, np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0]))
+
+
+MODELS = {"growth": (growth, 12), "eight schools": (schools, 8)}
+
+
+def simulated(model: pm.Model, number: int) -> np.ndarray:
+    prior = pma.simulate(model, draws=number, random_seed=3, progressbar=False)
+    return group(prior, "prior_predictive")["y"].to_numpy()[0]
+
+
+def weights(amortized: pma.AmortizedPosterior) -> list[Figure]:
+    """All of `sample`, warm, with and without weights."""
+    y = simulated(amortized.model, DATASETS)
+    seconds = {}
+    for refine in ("psis", None):
+        options = {"draws": DRAWS // 4, "refine": refine, "progressbar": False}
+        amortized.sample({"y": y}, random_seed=1, **options)
+        spent = []
+        for seed in range(3):
+            start = time.perf_counter()
+            amortized.sample({"y": y}, random_seed=seed, **options)
+            spent.append(time.perf_counter() - start)
+        seconds[refine] = median(spent)
+    what = f"{DATASETS} datasets x {DRAWS} draws"
+    return [
+        at_most(f"{what}, refined, seconds", seconds["psis"], 5),
+        at_most(f"{what}, the network alone, seconds", seconds[None], 5),
+    ]
+
+
+def scratch(build: Callable[[np.ndarray], pm.Model], y: np.ndarray, sampler: str) -> float:
+    """Median time of ``pm.sample`` for a dataset, as it reports it: without compilation."""
+    spent = []
+    for row in y:
+        with build(row):
+            fit = pm.sample(chains=4, random_seed=1, nuts_sampler=sampler, progressbar=False)
+        spent.append(float(group(fit).attrs["sampling_time"]))
+    return median(spent)
+
+
+def rescue(name: str, sampler: str, monkey: Callable[[str], None]) -> list[Figure]:
+    """Time of NUTS from a bad network's draws, compiled before, against ``pm.sample``."""
+    build, size = MODELS[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of training cut short
+        amortized = pma.fit(build(np.zeros(size)), max_seconds=2, random_seed=1, progressbar=False)
+    y = simulated(amortized.model, RESCUED)
+    monkey(sampler)
+    chains_of = nuts_sampler(amortized.model, amortized._parameters.shapes)
+    rng = np.random.default_rng(1)
+
+    def run() -> dict[int, Rescued]:
+        given = [{"y": row} for row in y]
+        proposed = [amortized._sampler.proposals({"y": row[None]}, PROPOSALS, rng) for row in y]
+        started = [starts(*pair, 4, rng) for pair in proposed]
+        return dict(rescued(chains_of, given, started, DRAWS, rng, lambda _: None))
+
+    run()
+    start = time.perf_counter()
+    found = run()
+    each = (time.perf_counter() - start) / RESCUED
+    what = f"{name}, {sampler}"
+    return [
+        at_least(f"{what}: times faster a dataset than pm.sample", scratch(build, y, sampler) / each, 2),
+        at_most(f"{what}: seconds a dataset", each, np.inf),
+        at_most(f"{what}: largest R-hat", max(f.r_hat for f in found.values()), LARGEST_R_HAT),
+    ]
+
+
+def main() -> None:
+    logging.getLogger("pymc").setLevel(logging.ERROR)
+    known = nuts.find_spec
+
+    def choose(sampler: str) -> None:
+        nuts.find_spec = known if sampler == "nutpie" else lambda _: None
+
+    figures = weights(pma.fit(growth(np.full(12, 60.0)), random_seed=1))
+    for name in MODELS:
+        for sampler in ("pymc", "nutpie"):
+            figures += rescue(name, sampler, choose)
+    report("refinement", figures)
+
+
+if __name__ == "__main__":
+    main()
