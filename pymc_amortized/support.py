@@ -60,7 +60,9 @@ class Support(NamedTuple):
         return dict(zip(self.names, _never(self.log_likelihood, self.draws, data), strict=True))
 
     def check(self, datasets: Datasets) -> None:
-        """Refuse impossible data; where the support depends on parameters, warn of them.
+        """Refuse data that are all impossible; warn of some, which must not lose the others.
+
+        Where the support depends on parameters, data that seem impossible are warned of, too.
 
         Raises
         ------
@@ -68,19 +70,19 @@ class Support(NamedTuple):
             Naming the variable, the datasets and an example.
         """
         for name, where in self.outside(datasets.values).items():
-            if where.any():
-                found = f"expected values of {name!r} inside the support of its distribution, got "
-                found += _described(datasets, name, where)
-                if self.fixed[name]:
-                    raise ValueError(
-                        f"observed: {found}: no parameters make them possible. Correct the data, "
-                        "or choose another distribution."
-                    )
-                warnings.warn(
-                    f"observed: {found} under {STAGES[-1]} draws of the prior: the posterior was "
-                    "trained on nothing like them. Look at the data, or widen the prior.",
-                    stacklevel=4,
-                )
+            if not where.any():
+                continue
+            found = f"observed: expected values of {name!r} inside the support of its distribution,"
+            found += f" got {_described(datasets, name, where)}"
+            if not self.fixed[name]:
+                found += f" under {STAGES[-1]} draws of the prior: the posterior was trained on "
+                found += "nothing like them. Look at the data, or widen the prior."
+            else:
+                found += ": no parameters make them possible. Correct the data, or choose another "
+                found += "distribution."
+                if _any(where).all():
+                    raise ValueError(found)
+            warnings.warn(found, stacklevel=4)
 
 
 def data_support(model: pm.Model, prior: Arrays) -> Support:

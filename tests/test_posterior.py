@@ -324,8 +324,6 @@ def test_bad_data_are_refused(rough: pma.AmortizedPosterior, bad: str) -> None:
 
 def test_counts_outside_the_support_are_refused() -> None:
     amortized = untrained("beta_binomial")
-    with pytest.raises(ValueError, match=r"'y' inside the support .* datasets 1, such as 11"):
-        amortized.sample({"y": [[1, 2, 3], [1, 11, 3]]})
     with pytest.raises(ValueError, match=r"'y' to hold integers .* got 1.5"):
         amortized.sample({"y": [1.5, 2, 3]})
     with pytest.raises(ValueError, match=r"'y' inside the support .* such as -1"):

@@ -199,6 +199,19 @@ def test_without_finite_densities_the_draws_are_the_network_s_own() -> None:
     assert alone / own == pytest.approx(1, abs=4 / np.sqrt(4000))  # defensive draws: 1.17
 
 
+@pytest.mark.parametrize("refine", ["psis", "auto"])
+def test_impossible_data_do_not_lose_the_other_datasets(refine: str) -> None:
+    data = {"y": np.array([[1, 2, 3], [1, 11, 3]])}
+    with pytest.warns(UserWarning) as warned:
+        idata = untrained("beta_binomial").sample(data, refine=refine, draws=250, **QUIET)
+    texts = [str(w.message) for w in warned]
+    assert any("'y' inside the support" in t and "datasets 1, such as 11" in t for t in texts)
+    assert any(t.startswith("Draws of the datasets 1 are the network's own") for t in texts)
+    assert idata.amortized["refined_by"].to_numpy().tolist() == ["psis", "none"]
+    np.testing.assert_array_equal(np.isinf(idata.amortized["pareto_k"]), [False, True])
+    assert np.isfinite(idata.posterior["p"]).all()
+
+
 def test_models_without_a_likelihood_are_not_refined() -> None:
     amortized = untrained("simulator")
     idata = amortized.sample(draws=5, **QUIET)
