@@ -11,6 +11,13 @@ from pymc.pytensorf import replace_vars_in_graphs
 from pytensor.tensor.variable import TensorVariable
 
 from pymc_amortized.batching import Batched, batched_function
+from pymc_amortized.dequantization import (
+    Dequantization,
+    dequantized,
+    is_discrete,
+    transform_of,
+    unconstrained,
+)
 from pymc_amortized.graphs import ancestors_by_value, frozen, observed_variables
 
 __all__ = ["Parameters", "parameters", "split"]
@@ -22,11 +29,14 @@ class Parameters(NamedTuple):
     """The free variables of a model as one unconstrained vector.
 
     The transforms are PyMC's own, so what comes back always lies in the support of the prior.
+    Discrete variables are dequantized, see :class:`pymc_amortized.dequantization.Dequantization`.
 
     Attributes
     ----------
     names : list of str
         Free variables, in the order of the vector.
+    discrete : list of str
+        Those among them that are integers.
     shapes : dict of str to tuple of int
         Unconstrained shape of each.
     backward, forward, deterministic : callable
@@ -38,6 +48,7 @@ class Parameters(NamedTuple):
     """
 
     names: list[str]
+    discrete: list[str]
     shapes: dict[str, tuple[int, ...]]
     backward: Batched
     forward: Batched
@@ -61,9 +72,10 @@ class Parameters(NamedTuple):
         Returns
         -------
         values : dict of str to ndarray of shape (n, *shape)
-            Free variables by name.
+            Free variables by name, in their own dtypes.
         log_det : ndarray of shape (n,)
-            Log of the absolute determinant of the Jacobian of `values` by `vector`.
+            Log of the absolute determinant of the Jacobian of `values` by `vector`; of discrete
+            variables before they are rounded down.
         """
         *values, log_det = self.backward(*split(vector, self.shapes))
         return dict(zip(self.names, values, strict=True)), log_det
@@ -74,7 +86,8 @@ class Parameters(NamedTuple):
         Parameters
         ----------
         values : mapping of str to ndarray of shape (n, *shape)
-            Free variables by name.
+            Free variables by name; discrete ones with a part of one added, see
+            :meth:`dequantized`.
 
         Returns
         -------
@@ -87,6 +100,18 @@ class Parameters(NamedTuple):
             *pieces, log_det = self.forward(*(values[name] for name in self.names))
         flat = [np.reshape(piece, (len(log_det), -1)) for piece in pieces]
         return np.concatenate(flat, axis=1).astype(np.float64), log_det
+
+    def dequantized(self, values: Arrays, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Add a uniform to the discrete variables, as :meth:`unconstrain` wants them.
+
+        Parameters
+        ----------
+        values : mapping of str to ndarray of shape (n, *shape)
+            Variables by name.
+        rng : numpy.random.Generator
+            Source of the uniforms.
+        """
+        return dequantized(values, self.discrete, rng)
 
     def deterministics(self, values: Arrays, observed: Arrays) -> dict[str, np.ndarray]:
         """Compute the deterministics from values of the other variables.
@@ -135,9 +160,11 @@ def parameters(model: pm.Model, example: Arrays) -> Parameters:
     needs = [rv.name for rv in named[len(free) :] if rv in used]
     inputs = [*values[: len(free)], *(v for v in values[len(free) :] if v.name in needs)]
     forward = _forward(model, named[: len(free)])
-    pieces = forward(*(np.asarray(example[rv.name]) for rv in free))[:-1]
+    with np.errstate(all="ignore"):  # the ends of the support of discrete variables
+        pieces = forward(*(np.asarray(example[rv.name]) for rv in free))[:-1]
     return Parameters(
         names=[rv.name for rv in free],
+        discrete=[rv.name for rv in free if is_discrete(rv)],
         shapes={rv.name: p.shape[1:] for rv, p in zip(free, pieces, strict=True)},
         backward=_backward(model, named[: len(free)]),
         forward=forward,
@@ -158,24 +185,29 @@ def _given(
 
 def _forward(model: pm.Model, rvs: Sequence[TensorVariable]) -> Batched:
     """Constrained -> unconstrained, and the log-determinant of the way back."""
-    inputs = [rv.type(name=rv.name) for rv in rvs]
-    pieces, log_dets = [], []
-    for name, rv, value in zip(model.free_RVs, rvs, inputs, strict=True):
-        transform = model.rvs_to_transforms[name]
-        if transform is None:
-            pieces.append(value)
+    inputs, values, pieces, log_dets = [], [], [], []
+    for variable, rv in zip(model.free_RVs, rvs, strict=True):
+        transform = transform_of(model, variable)
+        if isinstance(transform, Dequantization):
+            inputs.append(unconstrained(model, variable, rv))
+            values.append(transform.quantized(inputs[-1], *rv.owner.inputs))
         else:
-            pieces.append(transform.forward(value, *rv.owner.inputs))
+            inputs.append(rv.type(name=rv.name))
+            values.append(inputs[-1])
+        if transform is None:
+            pieces.append(inputs[-1])
+        else:
+            pieces.append(transform.forward(inputs[-1], *rv.owner.inputs))
             log_dets.append(transform.log_jac_det(pieces[-1], *rv.owner.inputs).sum())
     total = sum(log_dets, start=_zero(inputs))
-    return _given([*pieces, total], dict(zip(rvs, inputs, strict=True)), inputs)
+    return _given([*pieces, total], dict(zip(rvs, values, strict=True)), inputs)
 
 
 def _backward(model: pm.Model, rvs: Sequence[TensorVariable]) -> Batched:
     """Unconstrained -> constrained, and the log-determinant."""
     inputs, constrained, log_dets = [], [], []
-    for name, rv in zip(model.free_RVs, rvs, strict=True):
-        transform, value = model.rvs_to_transforms[name], model.rvs_to_values[name].type()
+    for variable, rv in zip(model.free_RVs, rvs, strict=True):
+        transform, value = transform_of(model, variable), unconstrained(model, variable, rv)
         inputs.append(value)
         if transform is None:
             constrained.append(value)

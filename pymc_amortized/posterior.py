@@ -153,10 +153,11 @@ class AmortizedPosterior:
             log joint, ``log_q``, the amortized posterior's log density, both of the unconstrained
             parameters, as ``pm.sample`` has ``lp``, and ``log_weight``: ``lp`` minus the log
             density that was drawn from, which is ``log_q`` but for the wider noise of refined
-            draws; else ``log_q`` alone. The group ``amortized`` has one value a dataset:
-            ``pareto_k`` of the weights, below 0.7 where they can be trusted, ``importance_ess`` of
-            the proposals, ``log_marginal_likelihood`` and its standard error; and in any case
-            ``refined_by`` ("psis" or "none") and
+            draws; else ``log_q`` alone. Discrete variables are unconstrained too, by a uniform
+            added to each: both densities then hold the log-determinant of the way back. The group
+            ``amortized`` has one value a dataset: ``pareto_k`` of the weights, below 0.7 where
+            they can be trusted, ``importance_ess`` of the proposals, ``log_marginal_likelihood``
+            and its standard error; and in any case ``refined_by`` ("psis" or "none") and
             ``surprise``, the probability that data made by the model lie as far or further from
             those that the network was trained on.
 
@@ -228,7 +229,9 @@ class AmortizedPosterior:
         xarray.DataArray
             With the dims of the points and of the datasets; -inf outside the support. The density
             is by the variables' values; of a simplex and the like by all but the last component,
-            as PyMC's own densities are.
+            as PyMC's own densities are. Of discrete variables it is the probability mass, -inf
+            between integers: the network's density averaged over 251 points of each integer's
+            cell.
 
         Raises
         ------
@@ -342,7 +345,7 @@ class AmortizedPosterior:
     def _simulated(self, number: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Joint draws of all variables; fewer where some are not finite."""
         draws = self._forward.draw(number, int(rng.integers(2**31)))
-        vector, _ = self._parameters.unconstrain(draws)
+        vector, _ = self._parameters.unconstrain(self._parameters.dequantized(draws, rng))
         data = flat({name: draws[name] for name in observed_names(self.model)})
         good = np.isfinite(vector).all(axis=1) & np.isfinite(data).all(axis=1)
         return {name: values[good] for name, values in draws.items()}

@@ -120,7 +120,7 @@ def _first_simulations(
         with progress_bar("Simulating", number, disable=not progressbar) as advance:
             return simulator.draw(number, seed, advance), simulations is None
     draws = _given_draws(model, _given(simulations))
-    found = simulator.keep_finite(draws)
+    found = simulator.keep_finite(draws, np.random.default_rng(seed))
     if len(found) < FEWEST_SIMULATIONS:
         raise ValueError(
             f"simulations: expected at least {FEWEST_SIMULATIONS} draws, got {len(found)}. Draw "

@@ -273,7 +273,8 @@ def _probes(model: pm.Model, shape_of: Mapping[str, tuple[int, ...]]) -> Arrays:
     if of_points is None:
         return {}
     draws = forward_sampler(model, sort=sorted_names(model)).draw(PROBES, 0)
-    vector, _ = parameters(model, draws).unconstrain(draws)
+    of_model = parameters(model, draws)
+    vector, _ = of_model.unconstrain(of_model.dequantized(draws, np.random.default_rng(0)))
     data = {name: draws[name] for name in observed_names(model)}
     log_density = of_points.log_joint(vector[:, None], data)[:, 0]
     return {"vector": vector, "data": flat(data), "log_density": log_density}

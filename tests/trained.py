@@ -32,7 +32,7 @@ def untrained(model: pm.Model | str, **networks: object) -> pma.AmortizedPosteri
     sampler = forward_sampler(model, sort=sorted_names(model))
     draws = sampler.draw(500, 1)
     of_model = parameters(model, draws)
-    vector, _ = of_model.unconstrain(draws)
+    vector, _ = of_model.unconstrain(of_model.dequantized(draws, np.random.default_rng(3)))
     data = flat({name: draws[name] for name in observed_names(model)})
     preconditioner = fit_preconditioner(vector, data)
     elements, size = preconditioner.slopes.shape
