@@ -11,7 +11,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
-from pymc_amortized.arguments import check_count, generator
+from pymc_amortized.arguments import check_count, chosen_names, generator
 from pymc_amortized.calibration import calibrate
 from pymc_amortized.data import Datasets, flat, read_datasets
 from pymc_amortized.density import density
@@ -29,7 +29,6 @@ from pymc_amortized.results import labelled_groups, warn_of_surprise, warn_of_we
 from pymc_amortized.sampling import Sampler
 from pymc_amortized.structure import constant_data as constant_values
 from pymc_amortized.structure import (
-    deterministic_names,
     free_names,
     has_likelihood,
     observed_names,
@@ -131,12 +130,13 @@ class AmortizedPosterior:
             Chains that the draws are split over, at least 1. All draws are independent; chains
             are for ArviZ's sake.
         var_names : sequence of str, optional
-            Free variables and deterministics to return; by default all.
+            Free variables and deterministics to return; by default all that the posterior was
+            trained for, and the deterministics that follow from these.
         refine : {"psis", None}, default "psis"
             ``"psis"`` draws from the network more than is asked for, weights these draws by the
             model's density over the network's, smooths the weights and chooses by them. None
             returns the network's own draws: the only way, and the default, for models without a
-            likelihood.
+            likelihood and where some free variables are integrated out.
         predictive : bool, default False
             Also draw the observed variables anew, once for each draw of the parameters: the group
             ``posterior_predictive``, as ``pm.sample_posterior_predictive`` has it.
@@ -149,24 +149,25 @@ class AmortizedPosterior:
         -------
         arviz.InferenceData or xarray.DataTree
             What ``pm.sample`` of the installed PyMC returns, with the dims of the datasets behind
-            ``(chain, draw)``. Where the model has a likelihood, ``sample_stats`` holds ``lp``, its
-            log joint, ``log_q``, the amortized posterior's log density, both of the unconstrained
-            parameters, as ``pm.sample`` has ``lp``, and ``log_weight``: ``lp`` minus the log
-            density that was drawn from, which is ``log_q`` but for the wider noise of refined
-            draws; else ``log_q`` alone. Discrete variables are unconstrained too, by a uniform
-            added to each: both densities then hold the log-determinant of the way back. The group
-            ``amortized`` has one value a dataset: ``pareto_k`` of the weights, below 0.7 where
-            they can be trusted, ``importance_ess`` of the proposals, ``log_marginal_likelihood``
-            and its standard error; and in any case ``refined_by`` ("psis" or "none") and
-            ``surprise``, the probability that data made by the model lie as far or further from
-            those that the network was trained on.
+            ``(chain, draw)``. Where the model has a likelihood and no free variable is integrated
+            out, ``sample_stats`` holds ``lp``, its log joint, ``log_q``, the amortized posterior's
+            log density, both of the unconstrained parameters, as ``pm.sample`` has ``lp``, and
+            ``log_weight``: ``lp`` minus the log density that was drawn from, which is ``log_q`` but
+            for the wider noise of refined draws; else ``log_q`` alone. Discrete variables are
+            unconstrained too, by a uniform added to each: both densities then hold the
+            log-determinant of the way back. The group ``amortized`` has one value a dataset:
+            ``pareto_k`` of the weights, below 0.7 where they can be trusted, ``importance_ess`` of
+            the proposals, ``log_marginal_likelihood`` and its standard error; and in any case
+            ``refined_by`` ("psis" or "none") and ``surprise``, the probability that data made by
+            the model lie as far or further from those that the network was trained on.
 
         Raises
         ------
         TypeError, ValueError
             If `observed` does not fit the model's observed variables, or lies outside the support
             of their distributions, or another argument is out of range; if `refine` asks for
-            weights and the model has no likelihood.
+            weights and the model has no likelihood, or if it or `predictive` needs free variables
+            that are integrated out.
 
         Warns
         -----
@@ -185,10 +186,12 @@ class AmortizedPosterior:
         >>> idata = amortized.sample(draws=500, random_seed=2)  # doctest: +SKIP
         """
         started = time.perf_counter()
-        names = self._output_names(var_names)
+        every = [*self._parameters.names, *self._parameters.derived]
+        names = chosen_names(var_names, every)
         check_count("draws", draws)
         check_count("chains", chains)
         refined = self._refines(refine)
+        predict = self._predict if predictive else None
         datasets = self._read(observed)
         rng = generator(random_seed)
         total = draws * chains * len(flat(datasets.values))
@@ -199,7 +202,7 @@ class AmortizedPosterior:
                 names,
                 rng,
                 refine=refined,
-                predict=self._predict if predictive else None,
+                predict=predict,
                 advance=advance,
             )
         warn_of_surprise(drawn.diagnosis["surprise"], datasets)
@@ -218,8 +221,9 @@ class AmortizedPosterior:
         Parameters
         ----------
         parameters : mapping of str to array_like, or xarray.Dataset
-            Values of all free variables. Leading axes that a variable does not have are points:
-            one is called ``draw``, two ``(chain, draw)``; xarray dims keep their names.
+            Values of all free variables that the posterior was trained for. Leading axes that a
+            variable does not have are points: one is called ``draw``, two ``(chain, draw)``; xarray
+            dims keep their names.
         observed : mapping of str to array_like, or xarray.Dataset, optional
             As in :meth:`sample`. A dim of datasets that `parameters` have too is matched, any
             other is combined with all points.
@@ -269,15 +273,15 @@ class AmortizedPosterior:
         Returns
         -------
         arviz.InferenceData or xarray.DataTree
-            Group ``prior_sbc``: ranks of the free variables, and of the log densities of the data
-            and of data and parameters, scaled into [0, 1], of dims ``(chain, draw, *variable
-            dims)`` with one chain and a draw for each simulation, as ArviZ's ``plot_ecdf_pit``
-            takes them. Group ``calibration``, by ``quantity``: ``p_value`` and the verdict
-            ``calibrated`` (not below 0.05), ``coverage`` of central intervals by ``level``,
-            ``contraction`` of parameters (1 - posterior / prior variance), and by ``simulation``
-            ``truth``, ``mean``, ``sd`` and ``z_score``; ``tarp_coverage`` and ``tarp_p_value`` of
-            all parameters jointly; and the simultaneous 95 % ``band`` of the ranks' distribution
-            function minus the uniform one.
+            Group ``prior_sbc``: ranks of the free variables, and (where ``sample`` gives ``lp``) of
+            the log densities of the data and of data and parameters, scaled into [0, 1], of dims
+            ``(chain, draw, *variable dims)`` with one chain and a draw for each simulation, as
+            ArviZ's ``plot_ecdf_pit`` takes them. Group ``calibration``, by ``quantity``:
+            ``p_value`` and the verdict ``calibrated`` (not below 0.05), ``coverage`` of central
+            intervals by ``level``, ``contraction`` of parameters (1 - posterior / prior variance),
+            and by ``simulation`` ``truth``, ``mean``, ``sd`` and ``z_score``; ``tarp_coverage`` and
+            ``tarp_p_value`` of all parameters jointly; and the simultaneous 95 % ``band`` of the
+            ranks' distribution function minus the uniform one.
 
         Raises
         ------
@@ -320,19 +324,23 @@ class AmortizedPosterior:
         from pymc_amortized.storage import write
 
         parts = (self._preconditioner, self._network, self._familiarity)
-        write(path, self.model, *parts, self.settings, self._parameters.shapes)
+        write(path, self.model, *parts, self.settings, self._parameters.names)
 
     @cached_property
     def _sampler(self) -> Sampler:
-        """Compiled when first needed; without a density where the model has no likelihood."""
-        known = has_likelihood(self.model)
+        """Compiled when first needed; without a density where the model does not give one."""
+        known = self._has_likelihood and not self._parameters.integrated_out
         log_joint = density(self.model, self._parameters.shapes) if known else None
         parts = (self._preconditioner, self._network, self._familiarity)
         return Sampler(self._parameters, *parts, log_joint)
 
     @cached_property
+    def _has_likelihood(self) -> bool:
+        return has_likelihood(self.model)
+
+    @cached_property
     def _predict(self) -> Callable[..., dict[str, np.ndarray]]:
-        return predictive_sampler(self.model)
+        return predictive_sampler(self.model, self._parameters.names)
 
     @cached_property
     def _support(self) -> Support:
@@ -353,14 +361,14 @@ class AmortizedPosterior:
     def _read(self, observed: Mapping[str, Any] | xr.Dataset | None) -> Datasets:
         self._check_model()
         datasets = read_datasets(self.model, observed)
-        if self._sampler.density is not None:
+        if self._has_likelihood:
             self._support.check(datasets)
         return datasets
 
     def _check_model(self) -> None:
-        if self._parameters.names != (names := free_names(self.model)):
+        if self._parameters.free != (names := free_names(self.model)):
             raise ValueError(
-                f"model: expected the free variables {', '.join(self._parameters.names)} that the "
+                f"model: expected the free variables {', '.join(self._parameters.free)} that the "
                 f"posterior was trained on, got {', '.join(names)}. Train again with pma.fit."
             )
         now = constant_values(self.model)
@@ -376,25 +384,15 @@ class AmortizedPosterior:
         if refine not in (None, "psis"):
             raise ValueError(f'refine: expected "psis" or None, got {refine!r}.')
         if refine is not None and refine is not PSIS and self._sampler.density is None:
+            hidden = ", ".join(map(repr, self._parameters.integrated_out))
+            why = f"{hidden} are integrated out, so that there is no joint density of the others"
+            why = why if self._has_likelihood else "the model has no likelihood"
             raise ValueError(
-                f"refine: expected None, because the model has no likelihood to weight draws by, "
-                f"got {refine!r}. Leave it out: the network's own draws are all there is."
+                f"refine: expected None, because {why} to weight draws by, got {refine!r}. Leave "
+                "it out: the network's own draws are all there is"
+                + (", or train with all free variables." if self._has_likelihood else ".")
             )
         return refine is not None and self._sampler.density is not None
-
-    def _output_names(self, var_names: Sequence[str] | None) -> list[str]:
-        every = [*self._parameters.names, *deterministic_names(self.model)]
-        wanted = [var_names] if isinstance(var_names, str) else var_names
-        if unknown := [name for name in wanted or () if name not in every]:
-            raise ValueError(
-                f"var_names: expected some of {', '.join(map(repr, every))}, got "
-                f"{', '.join(map(repr, unknown))}."
-            )
-        if wanted is not None and not len(wanted):
-            raise ValueError(
-                f"var_names: expected some of {', '.join(map(repr, every))}, got none."
-            )
-        return every if wanted is None else list(wanted)
 
     def _attributes(self, seconds: float) -> dict[str, Any]:
         return {
