@@ -99,7 +99,7 @@ def fit(
         variable, or lacks one that bounds of another depend on.
     NotImplementedError
         If a variable cannot be simulated (``pm.Flat``), or stands for something that simulations
-        leave out (``pm.Potential``, ``pm.Minibatch``).
+        leave out (``pm.Potential``, ``pm.Minibatch``), or a free one is discrete and multivariate.
 
     References
     ----------

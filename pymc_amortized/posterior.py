@@ -235,7 +235,8 @@ class AmortizedPosterior:
             is by the variables' values; of a simplex and the like by all but the last component,
             as PyMC's own densities are. Of discrete variables it is the probability mass, -inf
             between integers: the network's density averaged over 251 points of each integer's
-            cell.
+            cell, which was right to three digits with one discrete element, to a hundredth with
+            two and to four hundredths with six; with many it is rough.
 
         Raises
         ------
