@@ -96,7 +96,9 @@ def rescue(name: str, sampler: str, monkey: Callable[[str], None]) -> list[Figur
     each = (time.perf_counter() - start) / RESCUED
     what = f"{name}, {sampler}"
     return [
-        at_least(f"{what}: times faster a dataset than pm.sample", scratch(build, y, sampler) / each, 2),
+        at_least(
+            f"{what}: times faster a dataset than pm.sample", scratch(build, y, sampler) / each, 2
+        ),
         at_most(f"{what}: seconds a dataset", each, np.inf),
         at_most(f"{what}: largest R-hat", max(f.r_hat for f in found.values()), LARGEST_R_HAT),
     ]

@@ -26,8 +26,8 @@ MODE = (
     .register(COMPOSED)
 )
 """What makes a density stable, and no compiler: 10,000 log joints of a linear regression take
-5 ms, against 1 ms after 6 s of compiling C. The last three excluded gather sums and products of three arrays
-or more, which PyTensor evaluates element by element in Python."""
+5 ms, against 1 ms after 6 s of compiling C. The last three excluded gather sums and products of
+three arrays or more, which PyTensor evaluates element by element in Python."""
 
 Batched = Callable[..., list[np.ndarray]]
 

@@ -48,7 +48,7 @@ def calibrate(
     dict of str to xarray.Dataset
         The groups ``prior_sbc`` and ``calibration``.
     """
-    true_vector, _ = sampler.parameters.unconstrain(simulated)
+    true_vector, _ = sampler.parameters.unconstrain(sampler.parameters.dequantized(simulated, rng))
     observed = {name: simulated[name] for name in observed_names(model)}
     vector = sampler.vectors(observed, draws, rng)
     known = sampler.density is not None

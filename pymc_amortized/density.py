@@ -11,6 +11,7 @@ from pymc.logprob.basic import transformed_conditional_logp
 from pytensor.tensor.variable import TensorVariable
 
 from pymc_amortized.batching import Batched, batched_function
+from pymc_amortized.dequantization import transform_of, unconstrained
 from pymc_amortized.graphs import frozen, observed_variables
 from pymc_amortized.parameters import split
 
@@ -116,9 +117,10 @@ def log_density_terms(
         Log densities of the variables, elementwise.
     """
     rvs = frozen(model, variables)
-    kept = {rv: model.rvs_to_transforms[rv] if transformed else None for rv in variables}
+    free = set(model.free_RVs) if transformed else set()
+    kept = {rv: transform_of(model, rv) if rv in free else None for rv in variables}
     values = [
-        model.rvs_to_values[v].type(name=v.name) if kept[v] is not None else rv.type(name=v.name)
+        unconstrained(model, v, rv) if v in free else rv.type(name=v.name)
         for v, rv in zip(variables, rvs, strict=True)
     ]
     terms = transformed_conditional_logp(

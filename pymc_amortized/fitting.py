@@ -2,14 +2,14 @@
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import isfunction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pymc as pm
 
-from pymc_amortized.arguments import generator
+from pymc_amortized.arguments import chosen_names, generator
 from pymc_amortized.data import read_datasets
 from pymc_amortized.familiarity import REFERENCES, Familiarity, fit_familiarity
 from pymc_amortized.forward import forward_sampler
@@ -21,6 +21,7 @@ from pymc_amortized.simulation import Simulations, Simulator, ahead
 from pymc_amortized.sources import FEWEST_SIMULATIONS, Source, simulation_source
 from pymc_amortized.structure import (
     check_model,
+    free_names,
     has_likelihood,
     observed_names,
     sorted_names,
@@ -42,6 +43,7 @@ Factory = Callable[..., Any]
 def fit(
     model: pm.Model | None = None,
     *,
+    var_names: Sequence[str] | None = None,
     simulations: Any = None,
     max_seconds: float | None = None,
     summary: Factory | None = None,
@@ -61,6 +63,10 @@ def fit(
     model : pm.Model, optional
         By default the model of the context. Its observed variables are what changes from dataset
         to dataset; everything else stays as it is.
+    var_names : sequence of str, optional
+        Free variables to infer, by default all. The others are integrated out: they vary in the
+        simulations, and the network learns the marginal posterior of those named, whose density
+        the model does not give, so that draws are not refined.
     simulations : int, InferenceData, DataTree, str or Path, optional
         By default fresh simulations are drawn throughout, the next while the present ones train.
         An int, at least 100, is a fixed budget for a costly simulator. What
@@ -89,10 +95,11 @@ def fit(
     ValueError
         If the model has no free or no observed variable, a transform that simulations do not
         follow, or data that are not finite or outside the support of their distribution, or more
-        than half of its simulations are NaN or infinite.
+        than half of its simulations are NaN or infinite; if `var_names` holds what is no free
+        variable, or lacks one that bounds of another depend on.
     NotImplementedError
         If a variable cannot be simulated (``pm.Flat``), or stands for something that simulations
-        leave out (``pm.Potential``, ``pm.Minibatch``).
+        leave out (``pm.Potential``, ``pm.Minibatch``), or a free one is discrete and multivariate.
 
     References
     ----------
@@ -112,10 +119,11 @@ def fit(
     """
     model = pm.modelcontext(model)
     check_model(model)
+    names = chosen_names(var_names, free_names(model))
     _check_options(simulations, max_seconds, summary=summary, flow=flow)
     start = time.perf_counter()
     seeds = generator(random_seed).integers(2**31, size=4).tolist()
-    simulator = _simulator(model, seeds[0])
+    simulator = _simulator(model, names, seeds[0])
     _check_own_data(model, simulator)
     source = simulation_source(model, simulator, simulations, seeds[0], progressbar)
     preconditioner = fit_preconditioner(source.training.vector, source.training.data)
@@ -174,10 +182,10 @@ def _check_own_data(model: pm.Model, simulator: Simulator) -> None:
         data_support(model, simulator.sampler.draw(1000, 0)).check(datasets)
 
 
-def _simulator(model: pm.Model, seed: int) -> Simulator:
+def _simulator(model: pm.Model, names: list[str], seed: int) -> Simulator:
     sampler = forward_sampler(model, sort=sorted_names(model))
     example = sampler.draw(2, seed)
-    return Simulator(sampler, parameters(model, example), observed_names(model))
+    return Simulator(sampler, parameters(model, example, names), observed_names(model))
 
 
 def _network(

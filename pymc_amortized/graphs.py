@@ -18,6 +18,7 @@ __all__ = [
     "ancestors_by_value",
     "frozen",
     "given_values",
+    "names_above",
     "observed_variables",
     "ops",
     "parents",
@@ -86,8 +87,13 @@ def _infer_static_shapes(node: Apply) -> None:
                 output.type = output.type.clone(shape=shape)
 
 
-def ancestors_by_value(outputs: Sequence[Variable]) -> set[Variable]:
-    """Everything above graphs, and themselves, except what only lends its shape."""
+def ancestors_by_value(
+    outputs: Sequence[Variable], blockers: Collection[Variable] = ()
+) -> set[Variable]:
+    """Everything above graphs, and themselves, except what only lends its shape.
+
+    Nothing above ``blockers``.
+    """
     seen: set[Variable] = set()
     waiting = list(outputs)
     while waiting:
@@ -95,8 +101,17 @@ def ancestors_by_value(outputs: Sequence[Variable]) -> set[Variable]:
         if variable in seen or (variable.owner and isinstance(variable.owner.op, Shape | Shape_i)):
             continue
         seen.add(variable)
-        waiting.extend(variable.owner.inputs if variable.owner else ())
+        if variable.owner and variable not in blockers:
+            waiting.extend(variable.owner.inputs)
     return seen
+
+
+def names_above(
+    outputs: Sequence[Variable], given: Collection[Variable], others: Sequence[Variable]
+) -> list[str]:
+    """Names of those other variables that the values of graphs depend on beside the given ones."""
+    above = ancestors_by_value(outputs, blockers=given)
+    return [variable.name for variable in others if variable in above]
 
 
 def ops(outputs: Sequence[Variable], blockers: Collection[Variable] = ()) -> Iterator[Op]:

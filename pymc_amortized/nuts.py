@@ -198,7 +198,7 @@ def _pymc_chain(text: bytes, number: int, task: Task) -> Ended:
 @lru_cache(maxsize=1)
 def _stepper(text: bytes) -> tuple[pm.Model, pm.NUTS]:
     """Compile a model, once in each worker process."""
-    target = pickle.loads(text)  # noqa: S301  made by this very package
+    target = pickle.loads(text)
     return target, pm.NUTS(model=target, target_accept=TARGET_ACCEPT)
 
 

@@ -68,7 +68,7 @@ def read_points(model: pm.Model, names: list[str], parameters: Any, datasets: Da
     if wrong := set(names) - set(given):
         raise ValueError(
             f"parameters: expected values of {', '.join(map(repr, names))}, got none for "
-            f"{', '.join(map(repr, sorted(wrong)))}. A density is that of all free variables."
+            f"{', '.join(map(repr, sorted(wrong)))}. A density needs all of them."
         )
     sizes = shapes(model)
     arrays = {name: _labelled(model, name, given[name], sizes[name]) for name in names}

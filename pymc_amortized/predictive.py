@@ -1,6 +1,6 @@
 """Draw data given parameters: a model's posterior predictive, as one batch."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import pymc as pm
@@ -10,7 +10,7 @@ from pytensor.graph.replace import clone_replace
 from pytensor.tensor.variable import TensorVariable
 
 from pymc_amortized.compilation import compiled, reseed
-from pymc_amortized.graphs import frozen, observed_variables
+from pymc_amortized.graphs import frozen, names_above, observed_variables
 from pymc_amortized.vectorization import CannotVectorize, black_box, vectorized
 
 __all__ = ["predictive_sampler"]
@@ -18,24 +18,37 @@ __all__ = ["predictive_sampler"]
 Arrays = Mapping[str, np.ndarray]
 
 
-def predictive_sampler(model: pm.Model) -> Callable[[Arrays, int], dict[str, np.ndarray]]:
+def predictive_sampler(
+    model: pm.Model, given: Collection[str] | None = None
+) -> Callable[[Arrays, int], dict[str, np.ndarray]]:
     """Compile the distribution of a model's observed variables given its free ones.
 
     Parameters
     ----------
     model : pm.Model
         The model, at its present data and dims.
+    given : collection of str, optional
+        The free variables that have values, by default all.
 
     Returns
     -------
     callable
         Takes values of the free variables, (n, *shape) each, and a seed; returns one draw of the
         observed variables for each, (n, *shape), made in one batch where the graph allows.
+
+    Raises
+    ------
+    ValueError
+        If an observed variable depends on a free one without a value.
     """
-    free, observed = model.free_RVs, observed_variables(model)
-    rvs = frozen(model, [*free, *observed])
-    inputs = [rv.type(name=rv.name) for rv in rvs[: len(free)]]
-    outputs = clone_replace(rvs[len(free) :], dict(zip(rvs[: len(free)], inputs, strict=True)))
+    free = [rv for rv in model.free_RVs if given is None or rv.name in given]
+    others = [rv for rv in model.free_RVs if rv not in free]
+    observed = observed_variables(model)
+    rvs = frozen(model, [*free, *observed, *others])
+    first, end = len(free), len(free) + len(observed)
+    _check_given(rvs[:first], rvs[first:end], rvs[end:])
+    inputs = [rv.type(name=rv.name) for rv in rvs[:first]]
+    outputs = clone_replace(rvs[first:end], dict(zip(rvs[:first], inputs, strict=True)))
     names = [rv.name for rv in observed]
     if black_box(outputs):
         return _looped(inputs, names, outputs)
@@ -43,6 +56,21 @@ def predictive_sampler(model: pm.Model) -> Callable[[Arrays, int], dict[str, np.
         return _batched(inputs, names, outputs)
     except CannotVectorize:
         return _looped(inputs, names, outputs)
+
+
+def _check_given(
+    given: Sequence[TensorVariable],
+    observed: Sequence[TensorVariable],
+    others: Sequence[TensorVariable],
+) -> None:
+    for rv in observed:
+        if needed := names_above([rv], given, others):
+            raise ValueError(
+                f"predictive: expected observed variables that depend on "
+                f"{', '.join(repr(v.name) for v in given)} alone, got {rv.name!r}, which depends "
+                f"on {', '.join(map(repr, needed))} too. Leave predictive out, or train with all "
+                "free variables."
+            )
 
 
 def _batched(

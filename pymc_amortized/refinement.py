@@ -1,5 +1,6 @@
 """Importance weights: how good draws of the network are, and better draws from them."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from pymc_amortized.generation import pareto_smoothed
 
 __all__ = [
     "Diagnosis",
+    "check_refine",
     "diagnose",
     "first_proposals",
     "more_proposals",
@@ -68,6 +70,37 @@ class Diagnosis(NamedTuple):
     def by_dataset(self) -> dict[str, np.ndarray]:
         """All but the weights, by name."""
         return {name: getattr(self, name) for name in self._fields[1:]}
+
+
+def check_refine(refine: str | None, cannot: str, discrete: Sequence[str]) -> None:
+    """Refuse ways of refining that are none, or that a model does not allow.
+
+    Parameters
+    ----------
+    refine : str or None
+        What was asked for.
+    cannot : str
+        Why draws have no weights, "" if they have.
+    discrete : sequence of str
+        Free variables that are discrete.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument.
+    """
+    if refine not in (None, "psis", "auto"):
+        raise ValueError(f'refine: expected "psis", "auto" or None, got {refine!r}.')
+    if refine and cannot:
+        raise ValueError(
+            f"refine: expected None, because {cannot} to weight draws by, got {refine!r}. Leave it "
+            "out: the network's own draws are all there is."
+        )
+    if refine == "auto" and discrete:
+        raise ValueError(
+            f'refine: expected "psis" or None, because NUTS cannot draw the discrete variables '
+            f"{', '.join(map(repr, discrete))}, got 'auto'. Weights are exact for them, too."
+        )
 
 
 def first_proposals(draws: int) -> int:

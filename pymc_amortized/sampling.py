@@ -9,6 +9,7 @@ import numpy as np
 
 from pymc_amortized.data import flat
 from pymc_amortized.density import Density
+from pymc_amortized.dequantization import CELL_POINTS, are_integers, within_cells
 from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.points import Points
@@ -268,6 +269,8 @@ class Sampler(NamedTuple):
     def log_prob(self, points: Points, observed: Arrays) -> np.ndarray:
         """Log density of each point under its dataset, by the constrained parameters.
 
+        Of discrete parameters the probability mass: the average density of their cell.
+
         Parameters
         ----------
         points : Points
@@ -276,12 +279,23 @@ class Sampler(NamedTuple):
             Observed values.
         """
         features = self.preconditioner.features(flat(observed))[points.dataset]
-        vector, log_jacobian = self.parameters.unconstrain(points.values)
-        inside = np.isfinite(vector).all(axis=1)
-        safe = np.where(inside[:, None], vector, 0.0)
+        step = _at_a_time(CELL_POINTS)
+        blocks = (slice(k, k + step) for k in range(0, len(features), step))
+        pieces = [self._log_mass(_part(points.values, b), features[b]) for b in blocks]
+        return np.concatenate(pieces)
+
+    def _log_mass(self, values: Arrays, features: np.ndarray) -> np.ndarray:
+        from scipy.special import logsumexp  # 0.1 s that PyMC 6 does not spend
+
+        spread = within_cells(values, self.parameters.discrete)
+        vector, log_jacobian = self.parameters.unconstrain(spread)
+        vector = vector.reshape(-1, len(features), vector.shape[1])
+        inside = np.isfinite(vector).all(axis=2) & are_integers(values, self.parameters.discrete)
+        safe = np.where(inside[..., None], vector, 0.0)
         remainder, log_det = self.preconditioner.remainder(safe, features)
-        log_q = self.network.log_prob(remainder[:, None], features)[:, 0]
-        return np.where(inside, log_q - log_det - log_jacobian, -np.inf)
+        log_q = self.network.log_prob(np.swapaxes(remainder, 0, 1), features).T
+        log_density = log_q - log_det - log_jacobian.reshape(log_det.shape)
+        return logsumexp(np.where(inside, log_density, -np.inf), axis=0) - np.log(len(vector))
 
 
 def _at_a_time(draws: int) -> int:

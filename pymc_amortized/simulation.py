@@ -97,15 +97,19 @@ class Simulator(NamedTuple):
             If more than half of the draws are NaN or infinite.
         """
         seeds = np.random.SeedSequence(seed)
+        rng = np.random.default_rng(seeds)  # another stream than those that are spawned
         found, missing = None, number
         while missing:
             draws = _in_chunks(self.sampler, missing, seeds.spawn(1)[0], advance)
-            found = self.keep_finite(draws, found)
+            found = self.keep_finite(draws, rng, found)
             missing = number - len(found)
         return found
 
     def keep_finite(
-        self, draws: Mapping[str, np.ndarray], found: Simulations | None = None
+        self,
+        draws: Mapping[str, np.ndarray],
+        rng: np.random.Generator,
+        found: Simulations | None = None,
     ) -> Simulations:
         """Turn draws of the model's variables into pairs, without those that are not finite.
 
@@ -113,6 +117,8 @@ class Simulator(NamedTuple):
         ----------
         draws : mapping of str to ndarray
             Values of shape (n, *shape).
+        rng : numpy.random.Generator
+            Dequantizes discrete parameters.
         found : Simulations, optional
             Pairs to add them to.
 
@@ -121,7 +127,7 @@ class Simulator(NamedTuple):
         ValueError
             If more than half of all draws are NaN or infinite.
         """
-        vector, _ = self.parameters.unconstrain(draws)
+        vector, _ = self.parameters.unconstrain(self.parameters.dequantized(draws, rng))
         data = flat({name: draws[name] for name in self.observed})
         good = np.isfinite(vector).all(axis=1) & np.isfinite(data).all(axis=1)
         pairs = Simulations(vector[good], data[good], int((~good).sum()))

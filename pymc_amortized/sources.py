@@ -13,7 +13,7 @@ import xarray as xr
 from pymc_amortized.inference_data import group, read
 from pymc_amortized.progress import progress_bar
 from pymc_amortized.simulation import Simulations, Simulator
-from pymc_amortized.structure import constant_data, free_names, observed_names, shapes
+from pymc_amortized.structure import constant_data, observed_names, shapes
 
 __all__ = ["FEWEST_SIMULATIONS", "Source", "simulation_source"]
 
@@ -119,8 +119,8 @@ def _first_simulations(
         number = FIRST_SIMULATIONS if simulations is None else int(simulations)
         with progress_bar("Simulating", number, disable=not progressbar) as advance:
             return simulator.draw(number, seed, advance), simulations is None
-    draws = _given_draws(model, _given(simulations))
-    found = simulator.keep_finite(draws)
+    draws = _given_draws(model, simulator.parameters.names, _given(simulations))
+    found = simulator.keep_finite(draws, np.random.default_rng(seed))
     if len(found) < FEWEST_SIMULATIONS:
         raise ValueError(
             f"simulations: expected at least {FEWEST_SIMULATIONS} draws, got {len(found)}. Draw "
@@ -147,11 +147,13 @@ def _given(simulations: Any) -> dict[str, xr.Dataset]:
     return groups
 
 
-def _given_draws(model: pm.Model, given: dict[str, xr.Dataset]) -> dict[str, np.ndarray]:
-    """Draws of the free and observed variables, of shape (n, *shape), from `pma.simulate`."""
+def _given_draws(
+    model: pm.Model, free: list[str], given: dict[str, xr.Dataset]
+) -> dict[str, np.ndarray]:
+    """Draws of some free and all observed variables, of shape (n, *shape), from `pma.simulate`."""
     _check_constants(model, given)
     expected = shapes(model)
-    names = {"prior": free_names(model), "prior_predictive": observed_names(model)}
+    names = {"prior": free, "prior_predictive": observed_names(model)}
     draws = {}
     for name, variables in names.items():
         dataset = given[name]

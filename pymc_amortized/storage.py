@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pymc as pm
 
-from pymc_amortized.data import flat
-from pymc_amortized.density import Density, density
 from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.forward import forward_sampler
-from pymc_amortized.parameters import Parameters, parameters, split
+from pymc_amortized.parameters import parameters
 from pymc_amortized.posterior import AmortizedPosterior
 from pymc_amortized.preconditioning import Preconditioner
+from pymc_amortized.probes import check_probes, probes
 from pymc_amortized.structure import (
     check_model,
     constant_data,
     free_names,
-    has_likelihood,
     observed_names,
     shapes,
     sorted_names,
@@ -36,12 +34,6 @@ __all__ = ["load", "write"]
 FORMAT = "pymc_amortized"
 FORMAT_VERSION = 1
 
-PROBES = 5
-"""Prior draws at which a file keeps the model's log density."""
-
-TOLERANCE = 1e-6
-"""Relative difference of log densities that releases of PyMC are allowed."""
-
 Arrays = dict[str, np.ndarray]
 
 
@@ -52,7 +44,7 @@ def write(
     network: "Network",
     familiarity: Familiarity,
     settings: Mapping[str, Any],
-    shape_of: Mapping[str, tuple[int, ...]],
+    var_names: Sequence[str],
 ) -> None:
     """Write an amortized posterior, see :meth:`AmortizedPosterior.save`.
 
@@ -70,8 +62,8 @@ def write(
         What the network's summaries of simulations are like.
     settings : mapping
         What is known of the training run.
-    shape_of : mapping of str to tuple of int
-        Unconstrained shapes of the free variables.
+    var_names : sequence of str
+        The free variables that are inferred.
     """
     from safetensors.numpy import save_file
 
@@ -83,13 +75,14 @@ def write(
         "summary": _recipe(summaries, "summary", network.factories["summary"]),
         "flow": _recipe(flows, "flow", network.factories["flow"]),
         "settings": dict(settings),
+        "var_names": list(var_names),
     }
     arrays = {
         **_prefixed("preconditioner", preconditioner.arrays()),
         **_prefixed("weights", network.weights()),
         **_prefixed("familiarity", familiarity.arrays()),
         **_prefixed("constants", constant_data(model)),
-        **_prefixed("probes", _probes(model, shape_of)),
+        **_prefixed("probes", probes(model)),
     }
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     text = json.dumps(header)
@@ -141,8 +134,10 @@ def load(path: str | PathLike[str], model: pm.Model | None = None) -> AmortizedP
     _check_description(header["model"], _description(model))
     _check_constants(_part("constants", arrays), constant_data(model))
     example = forward_sampler(model, sort=sorted_names(model)).draw(2, 0)
-    of_model = parameters(model, example)
-    _check_probes(model, of_model, _part("probes", arrays))
+    every = parameters(model, example)
+    names = header.get("var_names", every.names)  # files of before var_names have all
+    of_model = every if names == every.names else parameters(model, example, names)
+    check_probes(model, every, _part("probes", arrays))
     preconditioner = Preconditioner.from_arrays(_part("preconditioner", arrays))
     elements, size = preconditioner.slopes.shape
     network = Network(
@@ -257,45 +252,3 @@ def _check_constants(saved: Arrays, present: Arrays) -> None:
                 f"model: expected the data {name!r} that the file was trained on, got others. Set "
                 "them with pm.set_data, or train again with pma.fit."
             )
-
-
-def _probe_density(model: pm.Model, shape_of: Mapping[str, tuple[int, ...]]) -> Density | None:
-    """The log joint, or the log prior of a model without likelihood."""
-    try:
-        return density(model, shape_of, likelihood=has_likelihood(model))
-    except NotImplementedError:  # not even the prior has a density
-        return None
-
-
-def _probes(model: pm.Model, shape_of: Mapping[str, tuple[int, ...]]) -> Arrays:
-    """Points, and the model's log density there."""
-    of_points = _probe_density(model, shape_of)
-    if of_points is None:
-        return {}
-    draws = forward_sampler(model, sort=sorted_names(model)).draw(PROBES, 0)
-    vector, _ = parameters(model, draws).unconstrain(draws)
-    data = {name: draws[name] for name in observed_names(model)}
-    log_density = of_points.log_joint(vector[:, None], data)[:, 0]
-    return {"vector": vector, "data": flat(data), "log_density": log_density}
-
-
-def _check_probes(model: pm.Model, of_model: Parameters, probes: Arrays) -> None:
-    if not probes:
-        return
-    observed = _unflatten(model, probes["data"])
-    of_points = density(model, of_model.shapes, likelihood=has_likelihood(model))
-    now = of_points.log_joint(probes["vector"][:, None], observed)[:, 0]
-    if not np.allclose(now, probes["log_density"], rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
-        raise ValueError(
-            "model: expected the prior and likelihood that the file was trained on, got a model "
-            f"whose log density is {now[0]:.6g} where it was {probes['log_density'][0]:.6g}. Load "
-            "it with the model of then, or train again with pma.fit."
-        )
-
-
-def _unflatten(model: pm.Model, rows: np.ndarray) -> Arrays:
-    """Invert :func:`pymc_amortized.data.flat` for the observed variables of a model."""
-    observed = {rv.name: rv for rv in model.observed_RVs}
-    sizes = {name: shapes(model)[name] for name in observed_names(model)}
-    pieces = split(rows, sizes)
-    return {n: p.astype(observed[n].dtype) for n, p in zip(sizes, pieces, strict=True)}

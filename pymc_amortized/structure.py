@@ -20,6 +20,7 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.variable import TensorVariable
 
+from pymc_amortized.dequantization import is_discrete
 from pymc_amortized.graphs import (
     ancestors_by_value,
     frozen,
@@ -158,7 +159,8 @@ def check_model(model: pm.Model) -> None:
     NotImplementedError
         If forward draws and density of the model differ or do not exist:
         distributions without a forward sampler, potentials, minibatches; or if
-        it has free variables that are discrete or stand for missing values.
+        it has free variables that stand for missing values, or are discrete and
+        multivariate.
     """
     if not isinstance(model, pm.Model):
         raise TypeError(
@@ -251,8 +253,10 @@ def _has_sampler(op: RandomVariable) -> bool:
 
 def _check_discrete(model: pm.Model) -> None:
     for rv in model.free_RVs:
-        if not np.issubdtype(np.dtype(rv.dtype), np.floating):
+        if is_discrete(rv) and getattr(rv.owner.op, "ndim_supp", 0):
             raise NotImplementedError(
-                f"free variable {rv.name!r} is discrete ({rv.dtype}), which is not supported yet; "
-                "expected continuous free variables: marginalize it, for example with pm.Mixture"
+                f"free variable {rv.name!r} is discrete and multivariate "
+                f"({rv.owner.op.name}), which is not supported; expected discrete free variables "
+                "of independent elements: write it as such, for example a pm.Multinomial as a "
+                "chain of pm.Binomial, or marginalize it"
             )

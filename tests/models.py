@@ -11,7 +11,7 @@ import pymc as pm
 import pytensor.tensor as pt
 from pymc.distributions.transforms import ordered
 
-__all__ = ["CASES", "Case", "Fill", "build", "case"]
+__all__ = ["CASES", "CENTERS", "Case", "Fill", "build", "case", "pymc_own_deprecations"]
 
 Fill = Callable[[], object]
 """What puts variables into the model of the context."""
@@ -35,6 +35,8 @@ class Case:
         The variables that forward sampling must sort.
     exact_prior : bool, default True
         Whether PyMC's own forward draws follow the model's prior.
+    discrete : bool, default False
+        Whether a free variable is discrete.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Case:
     likelihood: bool = True
     sort: frozenset[str] = frozenset()
     exact_prior: bool = True
+    discrete: bool = False
 
 
 CASES: dict[str, Case] = {}
@@ -74,7 +77,7 @@ def case(**properties: object) -> Callable[[Callable[[], None]], Callable[[], pm
 
 
 @contextmanager
-def _pymc_own_deprecations() -> Iterator[None]:
+def pymc_own_deprecations() -> Iterator[None]:
     # PyMC itself uses what the PyTensor it asks for deprecates
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -219,7 +222,7 @@ def hurdle() -> None:
     """Zeros, or counts that PyMC draws by rejection in a loop of its own."""
     mu = pm.Uniform("mu", 0.5, 3)
     p = pm.Beta("p", 2, 2)
-    with _pymc_own_deprecations():
+    with pymc_own_deprecations():
         pm.HurdlePoisson("y", psi=p, mu=mu, observed=np.array([0, 1, 2, 0]))
 
 
@@ -257,5 +260,32 @@ def simulator() -> None:
     """A black box without a likelihood."""
     a = pm.Normal("a")
     scale = pm.HalfNormal("scale", 1)
-    with _pymc_own_deprecations():
+    with pymc_own_deprecations():
         pm.Simulator("y", _simulate, a, scale, observed=np.zeros(4))
+
+
+@case(coords={"year": range(8)}, discrete=True)
+def change_point() -> None:
+    """A series of counts whose rate falls from 4 to 1.5 at an unknown time."""
+    tau = pm.DiscreteUniform("tau", 1, 7)
+    rate = pm.Deterministic("rate", pt.where(np.arange(8) < tau, 4.0, 1.5), dims="year")
+    pm.Poisson("y", rate, observed=np.array([5, 3, 2, 4, 3, 1, 2, 0]), dims="year")
+
+
+CENTERS = np.array([-1.0, 0.0, 1.5])
+
+
+@case(discrete=True)
+def mixture_assignment() -> None:
+    """Values around a level, each moved by the component that it belongs to."""
+    mu = pm.Normal("mu", 0, 1)
+    z = pm.Categorical("z", np.array([0.5, 0.3, 0.2]), shape=2)
+    pm.Normal("y", mu + pt.as_tensor(CENTERS)[z], 0.7, observed=np.array([-0.5, 1.2]))
+
+
+@case(discrete=True)
+def latent_counts() -> None:
+    """How many there are, and how many of these were seen."""
+    n = pm.Poisson("n", 3)
+    seen = pm.Binomial("seen", n, 0.6)
+    pm.Normal("y", seen, 1.5, observed=np.array([2.5, 3.0]))

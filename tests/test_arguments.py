@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pymc_amortized.arguments import check_count, generator
+from pymc_amortized.arguments import check_count, chosen_names, generator
 
 
 @pytest.mark.parametrize("value", [1, 4000, np.int64(3)])
@@ -31,3 +31,25 @@ def test_a_generator_is_taken_as_it_is() -> None:
 def test_what_is_no_seed_is_refused(seed: object, error: type[Exception]) -> None:
     with pytest.raises(error, match=f"random_seed: expected.*got {seed!r}"):
         generator(seed)
+
+
+@pytest.mark.parametrize(
+    ("var_names", "chosen"),
+    [(None, ["a", "b", "c"]), ("b", ["b"]), (["c", "a"], ["a", "c"]), (iter(["b"]), ["b"])],
+)
+def test_names_come_in_the_order_of_all(var_names: object, chosen: list[str]) -> None:
+    assert chosen_names(var_names, ["a", "b", "c"]) == chosen
+
+
+@pytest.mark.parametrize(
+    ("var_names", "error", "got"),
+    [
+        ("d", ValueError, "'d'"),
+        (["a", 3], ValueError, "3"),
+        ([], ValueError, "none"),
+        (3, TypeError, "3"),
+    ],
+)
+def test_what_is_no_name_is_refused(var_names: object, error: type[Exception], got: str) -> None:
+    with pytest.raises(error, match=rf"var_names: expected .*got {got}"):
+        chosen_names(var_names, ["a", "b", "c"])

@@ -18,16 +18,23 @@ WITH_LIKELIHOOD = [name for name in CASES if has_likelihood(CASES[name].build())
 def prepared(name):
     model = CASES[name].build()
     draws = forward_sampler(model, sort=sorted_names(model)).draw(6, 5)
-    of_model = parameters(model, draws)
-    vector, _ = of_model.unconstrain(draws)
-    return model, draws, vector, density(model, of_model.shapes)
+    of_vector = parameters(model, draws)
+    vector, _ = of_vector.unconstrain(of_vector.dequantized(draws, np.random.default_rng(6)))
+    return model, draws, vector, of_vector
 
 
-def pointwise(model, shapes):
-    """PyMC's own log density, as a function of one vector."""
-    compiled = model.compile_logp(mode="FAST_COMPILE")
-    names = [model.rvs_to_values[rv].name for rv in model.free_RVs]
-    return lambda vector: float(compiled(dict(zip(names, split(vector, shapes), strict=True))))
+def pointwise(model, of_vector):
+    """PyMC's own log density, as a function of one vector; of discrete variables the mass."""
+    compiled = model.compile_logp(mode="FAST_COMPILE", jacobian=False)
+
+    def log_joint(vector):
+        values, (log_det,) = of_vector.constrain(vector[None])
+        pieces = dict(zip(of_vector.names, split(vector, of_vector.shapes), strict=True))
+        integers = {name: values[name][0] for name in of_vector.discrete}
+        point = {model.rvs_to_values[model[n]].name: v for n, v in (pieces | integers).items()}
+        return float(compiled(point)) + log_det
+
+    return log_joint
 
 
 def with_settable_data(model):
@@ -40,12 +47,13 @@ def with_settable_data(model):
 @pytest.mark.parametrize("name", WITH_LIKELIHOOD)
 def test_equals_the_pointwise_density(name):
     """Two draws under each of three datasets, the first of which is the model's own."""
-    model, draws, vector, of_model = prepared(name)
+    model, draws, vector, of_vector = prepared(name)
+    of_model = density(model, of_vector.shapes)
     own = observed_values(model)
     data = {n: np.stack([own[n], *draws[n][:2]]) for n in of_model.observed}
     found = of_model.log_joint(vector.reshape(3, 2, -1), data)
     shared = with_settable_data(model)
-    expected = pointwise(model, of_model.shapes)
+    expected = pointwise(model, of_vector)
     for dataset, draw in np.ndindex(3, 2):
         for observed, value in shared.items():
             value.set_value(data[observed][dataset])
@@ -77,7 +85,8 @@ def test_prior_alone_where_there_is_no_likelihood(name, expected):
 
 
 def test_other_data_are_inputs_and_keep_to_their_dataset():
-    _, draws, vector, of_model = prepared("known_noise")
+    model, draws, vector, of_vector = prepared("known_noise")
+    of_model = density(model, of_vector.shapes)
     y, x = draws["y"][:3], np.linspace(-1.5, 1.5, 12)
     found = of_model.log_joint(vector.reshape(3, 2, -1), {"y": y})
     for dataset, draw in np.ndindex(3, 2):
@@ -90,7 +99,8 @@ def test_other_data_are_inputs_and_keep_to_their_dataset():
 
 
 def test_working_through_chunks_changes_nothing(monkeypatch):
-    _, draws, vector, of_model = prepared("linear_regression")
+    model, draws, vector, of_vector = prepared("linear_regression")
+    of_model = density(model, of_vector.shapes)
     arguments = vector.reshape(3, 2, -1), {"y": draws["y"][:3]}
     whole = of_model.log_joint(*arguments)
     monkeypatch.setattr(module, "ELEMENTS", 1)

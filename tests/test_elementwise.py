@@ -23,7 +23,5 @@ def test_values_are_stable_and_made_by_numpy(name: str) -> None:
     x = pt.dvector("x")
     function = pytensor.function([x], graph(x), mode=MODE)
     np.testing.assert_allclose(function(points), exact(np.array(points)), rtol=1e-14)
-    scalar_ops = [
-        getattr(node.op, "scalar_op", None) for node in function.maker.fgraph.apply_nodes
-    ]
+    scalar_ops = [getattr(node.op, "scalar_op", None) for node in function.maker.fgraph.apply_nodes]
     assert not any(isinstance(op, Softplus | Log1mexp) for op in scalar_ops)

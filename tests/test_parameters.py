@@ -10,7 +10,7 @@ from models import CASES
 from pymc.distributions.transforms import ordered
 
 from pymc_amortized.forward import forward_sampler
-from pymc_amortized.parameters import Parameters, parameters
+from pymc_amortized.parameters import Parameters, parameters, split
 from pymc_amortized.structure import sorted_names
 
 DRAWS = 6
@@ -56,17 +56,45 @@ def assert_log_det_is_that_of_the_jacobian(of_model: Parameters) -> np.ndarray:
 @pytest.mark.parametrize("name", CASES)
 def test_round_trip_and_deterministics(name: str) -> None:
     draws, of_model = registered(name)
-    vector, forward_log_det = of_model.unconstrain(draws)
+    within = of_model.dequantized(draws, np.random.default_rng(6))
+    vector, forward_log_det = of_model.unconstrain(within)
     values, log_det = of_model.constrain(vector)
     assert vector.shape == (DRAWS, of_model.size)
     np.testing.assert_allclose(forward_log_det, log_det, rtol=1e-9, atol=1e-9)
     for variable in of_model.names:
+        assert values[variable].dtype == draws[variable].dtype
         np.testing.assert_allclose(values[variable], draws[variable], rtol=1e-9, atol=1e-9)
     for variable, value in of_model.deterministics(draws, draws).items():
         np.testing.assert_allclose(value, draws[variable], rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", CASES)
+def test_each_variable_alone_is_its_part_of_the_vector(name: str) -> None:
+    """With the same log-determinants; or its bounds depend on another, which is refused."""
+    draws, of_model = registered(name)
+    within = of_model.dequantized(draws, np.random.default_rng(6))
+    vector, total = of_model.unconstrain(within)
+    pieces = dict(zip(of_model.names, split(vector, of_model.shapes), strict=True))
+    sum_of_parts, refused = np.zeros(DRAWS), []
+    for variable in of_model.names:
+        try:
+            alone = parameters(CASES[name].build(), draws, [variable])
+        except ValueError as error:
+            assert "because the bounds of" in str(error)  # noqa: PT017
+            refused.append(variable)
+            continue
+        assert (alone.names, alone.free) == ([variable], of_model.names)
+        part, log_det = alone.unconstrain(within)
+        np.testing.assert_array_equal(part, pieces[variable].reshape(DRAWS, -1))
+        back, _ = alone.constrain(part)
+        np.testing.assert_allclose(back[variable], draws[variable], rtol=1e-9, atol=1e-9)
+        sum_of_parts += log_det
+    assert refused == {"random_bounds": ["u"], "latent_counts": ["seen"]}.get(name, [])
+    if not refused:
+        np.testing.assert_allclose(sum_of_parts, total, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.discrete])
 def test_log_determinant_is_that_of_the_jacobian(name: str) -> None:
     assert_log_det_is_that_of_the_jacobian(registered(name)[1])
 

@@ -161,7 +161,7 @@ def test_weights_worth_too_few_draws_warn_of_the_datasets() -> None:
         "refined_by": np.array(["psis", "psis", "psis", "nuts"]),
     }
     datasets = Datasets({}, {"shop": np.array(SHOPS[:4])}, (4,))
-    with pytest.warns(UserWarning) as warned:
+    with pytest.warns(UserWarning, match="Pareto k") as warned:
         warn_of_weights(Drawn({}, {}, {}, known), 1000, datasets)
     heavy, few = (str(w.message) for w in warned)
     assert heavy.startswith("Pareto k of the datasets shop 2 is above 0.68 (0.90 at most)")
@@ -202,7 +202,7 @@ def test_without_finite_densities_the_draws_are_the_network_s_own() -> None:
 @pytest.mark.parametrize("refine", ["psis", "auto"])
 def test_impossible_data_do_not_lose_the_other_datasets(refine: str) -> None:
     data = {"y": np.array([[1, 2, 3], [1, 11, 3]])}
-    with pytest.warns(UserWarning) as warned:
+    with pytest.warns(UserWarning, match="the network's own") as warned:
         idata = untrained("beta_binomial").sample(data, refine=refine, draws=250, **QUIET)
     texts = [str(w.message) for w in warned]
     assert any("'y' inside the support" in t and "datasets 1, such as 11" in t for t in texts)

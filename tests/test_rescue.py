@@ -17,6 +17,8 @@ from pymc_amortized.nuts import Chain, Start, nuts_sampler, whitened_model
 from pymc_amortized.rescue import rescued, starts
 
 QUIET = {"progressbar": False, "random_seed": 1}
+DISCRETE = ["change_point", "mixture_assignment", "latent_counts"]
+CONTINUOUS = [name for name, case in CASES.items() if case.likelihood and name not in DISCRETE]
 FAR = np.array([[25, 30, 28, 22, 31, 27, 26, 29, 33, 24], [3, 1, 4, 1, 5, 9, 2, 6, 5, 3]])
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of nutpie and joblib
@@ -37,7 +39,7 @@ def distrusted(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.likelihood])
+@pytest.mark.parametrize("name", CONTINUOUS)
 def test_whitened_model_has_the_log_joint_of_every_model(name: str) -> None:
     """At any point, scale and data, but for the constant of the scale."""
     amortized, rng = untrained(name), np.random.default_rng(1)
@@ -196,6 +198,12 @@ def test_impossible_data_are_left_to_themselves(distrusted: None) -> None:
     sampler = nuts_sampler(CASES["one_parameter"].build(), {"rate": ()})
     found = rescue.rescued(sampler, [], [], 10, np.random.default_rng(1), lambda _: None)
     assert list(found) == []
+
+
+@pytest.mark.parametrize("name", DISCRETE)
+def test_discrete_variables_are_refused_by_name(name: str) -> None:
+    with pytest.raises(ValueError, match=r"refine: expected .* NUTS cannot draw the discrete var"):
+        untrained(name).sample(refine="auto", **QUIET)
 
 
 def test_convergence_needs_chains_and_draws() -> None:

@@ -34,7 +34,8 @@ def draws(amortized: pma.AmortizedPosterior) -> xr.Dataset:
 
 
 @pytest.mark.parametrize(
-    "name", ["linear_regression", "one_parameter", "random_bounds", "simulator"]
+    "name",
+    ["linear_regression", "one_parameter", "random_bounds", "simulator", "latent_counts"],
 )
 def test_the_same_seed_gives_the_same_draws_after_loading(name: str, tmp_path: Path) -> None:
     amortized = untrained(name)

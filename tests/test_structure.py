@@ -137,8 +137,14 @@ def total_size() -> None:
     pm.Normal("level", pm.Normal("a"), 1, observed=np.zeros(5), total_size=10)
 
 
-def discrete() -> None:
-    pm.Normal("y", pm.Bernoulli("level", 0.5), 1, observed=np.zeros(3))
+def multinomial() -> None:
+    level = pm.Multinomial("level", 5, [0.2, 0.3, 0.5])
+    pm.Normal("y", level, 1, observed=np.zeros(3))
+
+
+def dirichlet_multinomial() -> None:
+    level = pm.DirichletMultinomial("level", 5, np.ones(3))
+    pm.Normal("y", level, 1, observed=np.zeros(3))
 
 
 def empty() -> None:
@@ -173,7 +179,8 @@ def missing_multivariate() -> None:
         (minibatch, NotImplementedError, "'level' uses pm.Minibatch.*whole data"),
         (minibatch_covariate, NotImplementedError, "'level' uses pm.Minibatch"),
         (total_size, NotImplementedError, "'level' uses .*total_size="),
-        (discrete, NotImplementedError, "'level' is discrete.*not supported yet.*pm.Mixture"),
+        (multinomial, NotImplementedError, "'level' is discrete and multivariate.*pm.Binomial"),
+        (dirichlet_multinomial, NotImplementedError, "'level' is discrete and multivariate"),
         (empty, ValueError, "'level' has no elements.*one or more"),
         (missing, NotImplementedError, "'level' is partially observed.*drop or fill"),
         (missing_multivariate, NotImplementedError, "'level' is partially observed"),

@@ -26,13 +26,15 @@ def small() -> dict[str, object]:
     }
 
 
-def untrained(model: pm.Model | str, **networks: object) -> pma.AmortizedPosterior:
+def untrained(
+    model: pm.Model | str, var_names: list[str] | None = None, **networks: object
+) -> pma.AmortizedPosterior:
     """Random networks on top of the linear part: a poor posterior, but one in every respect."""
     model = CASES[model].build() if isinstance(model, str) else model
     sampler = forward_sampler(model, sort=sorted_names(model))
     draws = sampler.draw(500, 1)
-    of_model = parameters(model, draws)
-    vector, _ = of_model.unconstrain(draws)
+    of_model = parameters(model, draws, var_names)
+    vector, _ = of_model.unconstrain(of_model.dequantized(draws, np.random.default_rng(3)))
     data = flat({name: draws[name] for name in observed_names(model)})
     preconditioner = fit_preconditioner(vector, data)
     elements, size = preconditioner.slopes.shape
