@@ -32,8 +32,19 @@ class Uniformity(NamedTuple):
     points: np.ndarray
 
 
-def scaled_ranks(truth: np.ndarray, draws: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def scaled_ranks(
+    truth: np.ndarray,
+    draws: np.ndarray,
+    rng: np.random.Generator,
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
     """Rank of each true value among the draws of its posterior, scaled into [0, 1].
+
+    Where draws come from another distribution, the truth and they are weighted by the density of
+    the posterior over that of the other: given all of these values but not which is which, each
+    is the truth with a probability in proportion to its weight (weighted exchangeability:
+    Tibshirani, Barber, Candès and Ramdas 2019, NeurIPS). The ranks are then uniform however few
+    draws the weights leave.
 
     Parameters
     ----------
@@ -43,6 +54,8 @@ def scaled_ranks(truth: np.ndarray, draws: np.ndarray, rng: np.random.Generator)
         Draws of the posterior given these data.
     rng : numpy.random.Generator
         Breaks ties, and spreads each rank over its cell.
+    weights : ndarray of shape (simulations, 1 + draws), optional
+        Of the truth and of each draw, up to a factor for each simulation; equal by default.
 
     Returns
     -------
@@ -50,10 +63,12 @@ def scaled_ranks(truth: np.ndarray, draws: np.ndarray, rng: np.random.Generator)
         Uniform on [0, 1] where the posteriors are right (Talts, Betancourt, Simpson, Vehtari and
         Gelman 2018, arXiv:1804.06788; Modrák et al. 2023, Bayesian Analysis, for ties).
     """
-    below = (draws < truth[:, None]).sum(axis=1)
-    ties = (draws == truth[:, None]).sum(axis=1)
-    rank = below + rng.integers(ties + 1)
-    return (rank + rng.random(rank.shape)) / (draws.shape[1] + 1)
+    if weights is None:
+        weights = np.ones((len(truth), 1 + draws.shape[1]))
+    own, others = weights[:, :1], weights[:, None, 1:]
+    below = (others @ (draws < truth[:, None]))[:, 0]
+    ties = own + (others @ (draws == truth[:, None]))[:, 0]
+    return (below + rng.random(below.shape) * ties) / weights.sum(axis=1, keepdims=True)
 
 
 def coverage(ranks: np.ndarray) -> np.ndarray:
@@ -64,7 +79,12 @@ def coverage(ranks: np.ndarray) -> np.ndarray:
     return np.mean(2 * np.abs(ranks - 0.5) <= LEVELS[:, None, None], axis=1)
 
 
-def tarp(truth: np.ndarray, draws: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def tarp(
+    truth: np.ndarray,
+    draws: np.ndarray,
+    rng: np.random.Generator,
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
     """Coverage of regions around random points, of all quantities at once.
 
     Parameters
@@ -75,6 +95,8 @@ def tarp(truth: np.ndarray, draws: np.ndarray, rng: np.random.Generator) -> np.n
         Draws of the posterior given these data.
     rng : numpy.random.Generator
         Chooses the points, and breaks ties.
+    weights : ndarray of shape (simulations, 1 + draws), optional
+        As in :func:`scaled_ranks`.
 
     Returns
     -------
@@ -86,7 +108,7 @@ def tarp(truth: np.ndarray, draws: np.ndarray, rng: np.random.Generator) -> np.n
     points = rng.permutation(truth) / scale  # another simulation's truth: never that of this one's
     inner = np.square(draws / scale - points[:, None]).sum(axis=2)
     own = np.square(truth / scale - points).sum(axis=1)
-    return scaled_ranks(own[:, None], inner[..., None], rng)[:, 0]
+    return scaled_ranks(own[:, None], inner[..., None], rng, weights)[:, 0]
 
 
 def uniformity(ranks: np.ndarray, rng: np.random.Generator) -> Uniformity:
