@@ -18,7 +18,7 @@ from pymc_amortized.refinement import diagnose, numbers_of_proposals, resample
 if TYPE_CHECKING:
     from pymc_amortized.networks import Network
 
-__all__ = ["Drawn", "Sampler"]
+__all__ = ["Drawn", "Predict", "Sampler"]
 
 Arrays = Mapping[str, np.ndarray]
 Predict = Callable[[Arrays, int], dict[str, np.ndarray]]
