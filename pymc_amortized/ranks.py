@@ -134,16 +134,22 @@ def uniformity(ranks: np.ndarray, rng: np.random.Generator) -> Uniformity:
     points = np.arange(1, cells) / cells
     null = rng.random((number, NULL_RUNS))
     null_looks, looks = _looks(null, points), _looks(ranks, points)
-    least = np.sort(null_looks.min(axis=0))
-    p_value = (1 + np.searchsorted(least, looks.min(axis=0), side="right")) / (1 + NULL_RUNS)
-    pointwise = np.quantile(null_looks[:-2].min(axis=0), 0.05)
+    pointwise = np.quantile(null_looks[0], 0.05)
+    # the distribution function is looked at in many places, but counts as one look of three
+    looks[0], null_looks[0] = (_tail(each[0], null_looks[0]) for each in (looks, null_looks))
+    p_value = _tail(looks.min(axis=0), null_looks.min(axis=0))
     functions = bdtr(np.arange(number + 1)[:, None], number, points)
     limits = [np.argmax(functions >= part, axis=0) for part in (pointwise / 2, 1 - pointwise / 2)]
     return Uniformity(p_value, np.stack(limits) / number - points, points)
 
 
+def _tail(values: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Probability of values as small or smaller, by simulated ones."""
+    return (1 + np.searchsorted(np.sort(null), values, side="right")) / (1 + len(null))
+
+
 def _looks(ranks: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """P-values of each look at sets of ranks: (simulations, sets) to (points + 2, sets)."""
+    """P-values of three looks at sets of ranks, the first its smallest: (3, sets)."""
     from scipy.special import bdtr, chdtr, ndtr, ndtri  # 0.1 s that PyMC 6 does not spend
 
     number = len(ranks)
@@ -154,4 +160,4 @@ def _looks(ranks: np.ndarray, points: np.ndarray) -> np.ndarray:
     scores = ndtri(np.clip(ranks, 1e-6, 1 - 1e-6))
     mean = 2 * ndtr(-np.abs(scores.mean(axis=0)) * np.sqrt(number))
     spread = chdtr(number, np.square(scores).sum(axis=0))
-    return np.vstack([np.minimum(2 * tails, 1), mean, 2 * np.minimum(spread, 1 - spread)])
+    return np.stack([2 * tails.min(axis=0), mean, 2 * np.minimum(spread, 1 - spread)])
