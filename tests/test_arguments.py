@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pymc_amortized.arguments import check_count, generator
+from pymc_amortized.arguments import check_count, chosen_names, generator
 
 
 @pytest.mark.parametrize("value", [1, 4000, np.int64(3)])
@@ -31,3 +31,16 @@ def test_a_generator_is_taken_as_it_is() -> None:
 def test_what_is_no_seed_is_refused(seed: object, error: type[Exception]) -> None:
     with pytest.raises(error, match=f"random_seed: expected.*got {seed!r}"):
         generator(seed)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen"), [(None, ["a", "b"]), ("b", ["b"]), (("b", "a"), ["b", "a"])]
+)
+def test_names_are_chosen(wanted: object, chosen: list[str]) -> None:
+    assert chosen_names("var_names", wanted, ["a", "b"]) == chosen
+
+
+@pytest.mark.parametrize(("wanted", "got"), [("c", "'c'"), (["a", "d"], "'d'"), ([], "none")])
+def test_unknown_names_are_refused(wanted: object, got: str) -> None:
+    with pytest.raises(ValueError, match=f"var_names: expected some of 'a', 'b', got {got}"):
+        chosen_names("var_names", wanted, ["a", "b"])

@@ -57,9 +57,13 @@ def test_trained_posterior_is_calibrated(name: str, request: pytest.FixtureReque
     assert float(found["importance_ess"].median()) > 100
 
 
-def test_moments_and_truth_are_those_of_both_data(line: pma.AmortizedPosterior) -> None:
+def test_given_data_far_out_ranks_and_moments_are_those_of_both_data(
+    line: pma.AmortizedPosterior,
+) -> None:
     """The truth is drawn given the data; replicated data double what is known of it."""
     found = group(line.calibrate(HIGH, **QUIET), "calibration")
+    assert (found["p_value"] > 0.001).all()
+    assert found["tarp_p_value"] > 0.001
     design = np.column_stack([np.ones(12), YEARS])
     information = design.T @ design / 0.49
     prior = np.diag([1 / 4, 1 / 2.25])
