@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pymc as pm
 import xarray as xr
-from _models import MODELS
+from _kinds import MODELS
 from _report import Figure, at_least, at_most, report, shown, within
 
 import pymc_amortized as pma
