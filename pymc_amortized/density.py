@@ -56,13 +56,16 @@ class Density(NamedTuple):
         """
         datasets, draws, size = vector.shape
         data = [np.expand_dims(observed[name], 1) for name in self.observed]
-        cost = draws * (size + sum(values[0].size for values in data))
-        step = max(1, ELEMENTS // max(cost, 1))
-        pieces = [
-            self.joint(*split(vector[k : k + step], self.shapes), *(d[k : k + step] for d in data))
-            for k in range(0, datasets, step)
-        ]
-        return np.concatenate([joint for (joint,) in pieces])
+        cost = size + sum(values[0].size for values in data)
+        at_a_time = max(1, ELEMENTS // cost)
+        step = max(1, at_a_time // max(draws, 1))
+        log_joint = np.empty((datasets, draws))
+        for k in range(0, datasets, step):
+            for first in range(0, draws, at_a_time):
+                some = slice(k, k + step), slice(first, first + at_a_time)
+                pieces = split(vector[some], self.shapes)
+                (log_joint[some],) = self.joint(*pieces, *(d[k : k + step] for d in data))
+        return log_joint
 
 
 def density(

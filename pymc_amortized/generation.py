@@ -22,6 +22,7 @@ __all__ = [
     "DATATREE",
     "SAMPLE_DIMS",
     "attributes",
+    "convergence",
     "from_datatree",
     "mean_standard_error",
     "pareto_smoothed",
@@ -126,6 +127,34 @@ def mean_standard_error(draws: xr.Dataset) -> xr.Dataset:
     else:
         from arviz import mcse
     return mcse(draws, method="mean")
+
+
+def convergence(draws: np.ndarray) -> tuple[float, float]:
+    """Largest R-hat and smallest bulk effective sample size, as the installed ArviZ has them.
+
+    Parameters
+    ----------
+    draws : ndarray of shape (chains, draws, size)
+        Draws of several quantities.
+
+    Returns
+    -------
+    r_hat, ess : float
+        NaN with fewer than two chains or four draws.
+
+    References
+    ----------
+    Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021), Rank-normalization, folding, and
+    localization: an improved R-hat, Bayesian Analysis 16.
+    """
+    if DATATREE:
+        from arviz_stats import ess, rhat
+    else:
+        from arviz import ess, rhat
+    if len(draws) < 2 or draws.shape[1] < 4:
+        return np.nan, np.nan
+    dataset = xr.Dataset({"x": ((*SAMPLE_DIMS, "quantity"), draws)})
+    return float(rhat(dataset)["x"].max()), float(ess(dataset)["x"].min())
 
 
 def pareto_smoothed(log_weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

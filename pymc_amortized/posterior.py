@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from math import prod
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,21 @@ from pymc_amortized.density import density
 from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.forward import ForwardSampler, forward_sampler
 from pymc_amortized.inference_data import assemble
+from pymc_amortized.nuts import Chains, nuts_sampler
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.points import read_points
 from pymc_amortized.preconditioning import Preconditioner
 from pymc_amortized.predictive import predictive_sampler
 from pymc_amortized.progress import progress_bar
-from pymc_amortized.results import labelled_groups, warn_of_surprise, warn_of_weights
-from pymc_amortized.sampling import Sampler
+from pymc_amortized.refinement import untrusted
+from pymc_amortized.rescue import rescue, without_chains
+from pymc_amortized.results import (
+    labelled_groups,
+    warn_of_chains,
+    warn_of_surprise,
+    warn_of_weights,
+)
+from pymc_amortized.sampling import Drawn, Predict, Sampler
 from pymc_amortized.structure import (
     check_unchanged,
     deterministic_names,
@@ -130,11 +139,13 @@ class AmortizedPosterior:
             are for ArviZ's sake.
         var_names : sequence of str, optional
             Free variables and deterministics to return; by default all.
-        refine : {"psis", None}, default "psis"
+        refine : {"psis", "auto", None}, default "psis"
             ``"psis"`` draws from the network more than is asked for, weights these draws by the
-            model's density over the network's, smooths the weights and chooses by them. None
-            returns the network's own draws: the only way, and the default, for models without a
-            likelihood.
+            model's density over the network's, smooths the weights and chooses by them.
+            ``"auto"`` does the same, and draws by NUTS for the datasets whose weights then cannot
+            be trusted or are worth few draws: nutpie's where that is installed, else PyMC's, started from the weighted draws
+            with the metric that they tell. None returns the network's own draws: the only way, and
+            the default, for models without a likelihood.
         predictive : bool, default False
             Also draw the observed variables anew, once for each draw of the parameters: the group
             ``posterior_predictive``, as ``pm.sample_posterior_predictive`` has it.
@@ -154,9 +165,10 @@ class AmortizedPosterior:
             draws; else ``log_q`` alone. The group ``amortized`` has one value a dataset:
             ``pareto_k`` of the weights, below 0.7 where they can be trusted, ``importance_ess`` of
             the proposals, ``log_marginal_likelihood`` and its standard error; and in any case
-            ``refined_by`` ("psis" or "none") and
+            ``refined_by`` ("psis", "nuts" or "none") and
             ``surprise``, the probability that data made by the model lie as far or further from
-            those that the network was trained on.
+            those that the network was trained on; with ``"auto"`` the largest ``r_hat``, the
+            smallest bulk ``ess`` and the ``divergences`` of the chains of NUTS, NaN elsewhere.
 
         Raises
         ------
@@ -169,7 +181,8 @@ class AmortizedPosterior:
         -----
         UserWarning
             Naming the datasets whose Pareto k is too large, or that have no weights at all, or
-            that are unlike all that was trained on.
+            whose weights are worth few draws, or whose chains of NUTS do not agree, or that are unlike all that was trained on; and
+            where NUTS was interrupted: the datasets that it had finished are kept.
 
         References
         ----------
@@ -190,19 +203,23 @@ class AmortizedPosterior:
         datasets = self._read(observed)
         rng = generator(random_seed)
         total = draws * chains * len(flat(datasets.values))
+        predict = self._predict if predictive else None
         with progress_bar("Sampling", total, disable=not progressbar) as advance:
             drawn = self._sampler.draw(
                 datasets.values,
                 draws * chains,
                 names,
                 rng,
-                refine=refined,
-                predict=self._predict if predictive else None,
+                refine=refined is not None,
+                predict=predict,
                 advance=advance,
             )
+        if refined == "auto":
+            self._rescue(drawn, datasets, (chains, draws), names, rng, predict, progressbar)
+            warn_of_chains(drawn, datasets)
         warn_of_surprise(drawn.diagnosis["surprise"], datasets)
         if refined:
-            warn_of_weights(drawn.diagnosis["pareto_k"], draws * chains, datasets)
+            warn_of_weights(drawn, draws * chains, datasets)
         groups = labelled_groups(self.model, drawn, (chains, draws), datasets)
         return assemble(groups, self._attributes(time.perf_counter() - started))
 
@@ -323,7 +340,7 @@ class AmortizedPosterior:
                 given = datasets.values
                 drawn = replicate(self._sampler, self._predict, given, simulations, rng)
                 warn_of_surprise(drawn.diagnosis["surprise"], datasets)
-                warn_of_weights(drawn.diagnosis["pareto_k"], simulations, datasets)
+                warn_of_weights(drawn, simulations, datasets)
                 simulated = {n: v[0] for n, v in {**drawn.values, **drawn.predicted}.items()}
             groups = calibrate(self.model, self._sampler, simulated, draws, rng, given=given)
             advance(total)
@@ -355,6 +372,41 @@ class AmortizedPosterior:
         parts = (self._preconditioner, self._network, self._familiarity)
         return Sampler(self._parameters, *parts, log_joint)
 
+    def _rescue(
+        self,
+        drawn: Drawn,
+        datasets: Datasets,
+        sample_shape: tuple[int, int],
+        names: Sequence[str],
+        rng: np.random.Generator,
+        predict: Predict | None,
+        progressbar: bool,
+    ) -> None:
+        """NUTS for the datasets whose weights cannot be trusted."""
+        known = [drawn.diagnosis[name] for name in ("pareto_k", "importance_ess")]
+        drawn.diagnosis.update(without_chains(len(known[0])))
+        poor = np.flatnonzero(np.logical_or(*untrusted(*known, prod(sample_shape)))).tolist()
+        if not poor:
+            return
+        total = len(poor) * prod(sample_shape)
+        with progress_bar("NUTS", total, disable=not progressbar) as advance:
+            rescue(
+                drawn,
+                poor,
+                datasets.values,
+                self._sampler,
+                self._chains,
+                sample_shape,
+                names,
+                rng,
+                predict=predict,
+                advance=advance,
+            )
+
+    @cached_property
+    def _chains(self) -> Chains:
+        return nuts_sampler(self.model, self._parameters.shapes)
+
     @cached_property
     def _predict(self) -> Callable[..., dict[str, np.ndarray]]:
         return predictive_sampler(self.model)
@@ -374,15 +426,18 @@ class AmortizedPosterior:
             self._support.check(datasets)
         return datasets
 
-    def _refines(self, refine: str | None) -> bool:
-        if refine not in (None, "psis"):
-            raise ValueError(f'refine: expected "psis" or None, got {refine!r}.')
-        if refine is not None and refine is not PSIS and self._sampler.density is None:
-            raise ValueError(
-                f"refine: expected None, because the model has no likelihood to weight draws by, "
-                f"got {refine!r}. Leave it out: the network's own draws are all there is."
-            )
-        return refine is not None and self._sampler.density is not None
+    def _refines(self, refine: str | None) -> str | None:
+        """How draws are refined, checked."""
+        if refine not in (None, "psis", "auto"):
+            raise ValueError(f'refine: expected "psis", "auto" or None, got {refine!r}.')
+        if self._sampler.density is None:
+            if refine is not None and refine is not PSIS:
+                raise ValueError(
+                    "refine: expected None, because the model has no likelihood to weight draws "
+                    f"by, got {refine!r}. Leave it out: the network's own draws are all there is."
+                )
+            return None
+        return refine
 
     def _attributes(self, seconds: float) -> dict[str, Any]:
         return {

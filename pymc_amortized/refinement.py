@@ -6,10 +6,25 @@ import numpy as np
 
 from pymc_amortized.generation import pareto_smoothed
 
-__all__ = ["Diagnosis", "diagnose", "numbers_of_proposals", "resample", "threshold"]
+__all__ = [
+    "Diagnosis",
+    "diagnose",
+    "first_proposals",
+    "more_proposals",
+    "resample",
+    "threshold",
+    "untrusted",
+]
 
-PROPOSALS = (1.25, 10)
-"""Proposals for each draw that is kept: at first, and where they are worth too few draws."""
+PROPOSALS = (1.25, 10, 100)
+"""Proposals for each draw that is kept: at first; once more where weights cannot be trusted; and at
+most, where they can be but are worth too few draws."""
+
+SPARE = 1.25
+"""Effective draws that are aimed at for each draw that is kept."""
+
+FEWEST_EFFECTIVE = 400
+"""Effective draws below which means and intervals are rough (Vehtari et al. 2021, R-hat)."""
 
 FEWEST_PROPOSALS = 1000
 """Proposals at least: the tail of fewer says little."""
@@ -55,9 +70,35 @@ class Diagnosis(NamedTuple):
         return {name: getattr(self, name) for name in self._fields[1:]}
 
 
-def numbers_of_proposals(draws: int) -> list[int]:
-    """How many draws of the network so many refined ones are made of, at first and then."""
-    return [max(round(factor * draws), FEWEST_PROPOSALS) for factor in PROPOSALS]
+def first_proposals(draws: int) -> int:
+    """How many draws of the network so many refined ones are made of, at first."""
+    return max(round(PROPOSALS[0] * draws), FEWEST_PROPOSALS)
+
+
+def more_proposals(known: Diagnosis, draws: int) -> np.ndarray:
+    """How many proposals each dataset needs, after a first look at its weights.
+
+    Where these can be trusted, effective draws grow as proposals do, so that it can be told how
+    many are enough; in steps of two, so that many datasets need the same number.
+
+    Parameters
+    ----------
+    known : Diagnosis
+        Of the first proposals.
+    draws : int
+        Draws that are asked for of each dataset.
+
+    Returns
+    -------
+    ndarray of int of shape (datasets,)
+        0 where the first are enough.
+    """
+    first = known.weights.shape[1]
+    wanted = SPARE * draws / np.maximum(known.importance_ess, 1)
+    doublings = np.ceil(np.log2(np.maximum(wanted, 1))).astype(int)
+    _, again, most = (max(round(factor * draws), FEWEST_PROPOSALS) for factor in PROPOSALS)
+    number = np.where(known.pareto_k > threshold(first), again, first * 2.0**doublings)
+    return np.where(known.importance_ess < draws, np.minimum(number, most), 0).astype(int)
 
 
 def threshold(proposals: int) -> float:
@@ -69,6 +110,28 @@ def threshold(proposals: int) -> float:
     equation 14.
     """
     return min(1 - 1 / np.log10(proposals), LARGEST_K)
+
+
+def untrusted(
+    pareto_k: np.ndarray, importance_ess: np.ndarray, draws: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which datasets have draws that cannot be trusted.
+
+    Parameters
+    ----------
+    pareto_k, importance_ess : ndarray of shape (datasets,)
+        Shape of the weights' tail, infinite where no weights exist; effective draws.
+    draws : int
+        Draws that were asked for.
+
+    Returns
+    -------
+    heavy, few : ndarray of bool of shape (datasets,)
+        Where the weights' tail is too heavy, or no weights exist; and where it is not, but they
+        are worth too few draws.
+    """
+    heavy = pareto_k > threshold(first_proposals(draws))
+    return heavy, ~heavy & (importance_ess < min(draws, FEWEST_EFFECTIVE))
 
 
 def diagnose(log_weight: np.ndarray) -> Diagnosis:

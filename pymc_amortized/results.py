@@ -14,13 +14,19 @@ from pymc_amortized.inference_data import (
     labelled,
     observed_data,
 )
-from pymc_amortized.refinement import numbers_of_proposals, threshold
+from pymc_amortized.refinement import first_proposals, threshold, untrusted
+from pymc_amortized.rescue import LARGEST_R_HAT
 from pymc_amortized.sampling import Drawn
 
-__all__ = ["labelled_groups", "warn_of_surprise", "warn_of_weights"]
+__all__ = ["labelled_groups", "warn_of_chains", "warn_of_surprise", "warn_of_weights"]
 
 SURPRISING = 0.01
 """Probability of a warning where all datasets are the model's own."""
+
+CURE = (
+    "Look whether these data are like those that the model simulates, train longer, or let "
+    'refine="auto" run NUTS for them.'
+)
 
 
 def labelled_groups(
@@ -87,21 +93,22 @@ def warn_of_surprise(surprise: np.ndarray, datasets: Datasets) -> None:
         )
 
 
-def warn_of_weights(pareto_k: np.ndarray, draws: int, datasets: Datasets) -> None:
-    """Warn of datasets whose weights cannot be trusted, or do not exist.
+def warn_of_weights(drawn: Drawn, draws: int, datasets: Datasets) -> None:
+    """Warn of datasets whose draws rest on weights that cannot be trusted, or do not exist.
 
     Parameters
     ----------
-    pareto_k : ndarray of shape (datasets,)
-        Infinite where no weights exist.
+    drawn : Drawn
+        What is known of the datasets.
     draws : int
         Draws that were asked for of each.
     datasets : Datasets
         Their labels.
     """
-    limit = threshold(numbers_of_proposals(draws)[0])
-    missing = np.flatnonzero(np.isinf(pareto_k))
-    bad = np.flatnonzero((pareto_k > limit) & np.isfinite(pareto_k))
+    known = {name: drawn.diagnosis[name] for name in ("pareto_k", "importance_ess")}
+    pareto_k, by_nuts = known["pareto_k"], drawn.diagnosis["refined_by"] == "nuts"
+    heavy, few = (np.flatnonzero(which & ~by_nuts) for which in untrusted(**known, draws=draws))
+    missing, bad = heavy[np.isinf(pareto_k[heavy])], heavy[np.isfinite(pareto_k[heavy])]
     if missing.size:
         warnings.warn(
             f"Draws{_of(datasets, missing)} are the network's own, because the model's log joint "
@@ -110,11 +117,38 @@ def warn_of_weights(pareto_k: np.ndarray, draws: int, datasets: Datasets) -> Non
             stacklevel=3,
         )
     if bad.size:
+        limit = threshold(first_proposals(draws))
         warnings.warn(
             f"Pareto k{_of(datasets, bad)} is above {limit:.2f} ({pareto_k[bad].max():.2f} at "
-            "most): the network is so far from the posterior there that its weighted draws are "
-            "not to be trusted. Look whether these data are like those that the model simulates, "
-            "train longer, or use pm.sample for them.",
+            f"most): the network is so far from the posterior there that its weighted draws are "
+            f"not to be trusted. {CURE}",
+            stacklevel=3,
+        )
+    if few.size:
+        least = known["importance_ess"][few].min()
+        warnings.warn(
+            f"The weighted draws{_of(datasets, few)} are worth few independent ones "
+            f"({least:.0f} at least): means and intervals are rough. {CURE}",
+            stacklevel=3,
+        )
+
+
+def warn_of_chains(drawn: Drawn, datasets: Datasets) -> None:
+    """Warn of datasets for which the chains of NUTS do not agree.
+
+    Parameters
+    ----------
+    drawn : Drawn
+        What is known of the datasets.
+    datasets : Datasets
+        Their labels.
+    """
+    r_hat = drawn.diagnosis["r_hat"]
+    if (bad := np.flatnonzero(r_hat > LARGEST_R_HAT)).size:
+        warnings.warn(
+            f"The chains of NUTS{_of(datasets, bad)} do not agree (R-hat is {r_hat[bad].max():.2f} "
+            f"at most, expected {LARGEST_R_HAT} or less): their draws are not to be trusted. "
+            "Reparametrize the model, or draw more in each chain.",
             stacklevel=3,
         )
 

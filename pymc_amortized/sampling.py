@@ -13,7 +13,7 @@ from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.points import Points
 from pymc_amortized.preconditioning import Preconditioner
-from pymc_amortized.refinement import diagnose, numbers_of_proposals, resample
+from pymc_amortized.refinement import diagnose, first_proposals, more_proposals, resample
 
 if TYPE_CHECKING:
     from pymc_amortized.networks import Network
@@ -47,6 +47,14 @@ class Drawn(NamedTuple):
     statistics: dict[str, np.ndarray]
     predicted: dict[str, np.ndarray]
     diagnosis: dict[str, np.ndarray]
+
+    def put(self, number: int, other: "Drawn", **diagnosis: float | str) -> None:
+        """Replace one dataset's draws by those of another object, and what is known of them."""
+        for mine, theirs in zip(self[:3], other[:3], strict=True):
+            for name, values in mine.items():
+                values[number] = theirs[name][0]
+        for name, value in diagnosis.items():
+            self.diagnosis[name][number] = value
 
 
 class _Kept(NamedTuple):
@@ -124,7 +132,7 @@ class Sampler(NamedTuple):
             Is told how many draws have been made.
         """
         datasets = len(flat(observed))
-        step = _at_a_time(numbers_of_proposals(draws)[0] if refine else draws)
+        step = _at_a_time(first_proposals(draws) if refine else draws)
         pieces = []
         for start in range(0, datasets, step):
             part = _part(observed, slice(start, start + step))
@@ -142,12 +150,55 @@ class Sampler(NamedTuple):
         predict: Predict | None,
     ) -> Drawn:
         kept = (self._refined if refine else self._raw)(observed, draws, rng)
+        kept.diagnosis["surprise"] = self._surprise(observed)
+        return self._finished(kept, observed, names, rng, predict)
+
+    def of_chains(
+        self,
+        vector: np.ndarray,
+        observed: Arrays,
+        names: Sequence[str],
+        rng: np.random.Generator,
+        predict: Predict | None = None,
+    ) -> Drawn:
+        """Finish draws of one dataset that another sampler made.
+
+        Parameters
+        ----------
+        vector : ndarray of shape (draws, size)
+            Unconstrained parameters.
+        observed : mapping of str to ndarray of shape (1, *shape)
+            Observed values.
+        names, rng, predict
+            As in :meth:`draw`.
+        """
+        features = self.preconditioner.features(flat(observed))
+        remainder, log_det = self.preconditioner.remainder(vector[None], features[:, None])
+        log_q = self.network.log_prob(remainder, features) - log_det
+        lp = self.density.log_joint(vector[None], observed)
+        statistics = {"lp": lp, "log_q": log_q, "log_weight": lp - log_q}
+        return self._finished(_Kept(vector[None], statistics), observed, names, rng, predict)
+
+    def proposals(
+        self, observed: Arrays, draws: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw for one dataset, with log weights: (draws, size) and (draws,)."""
+        proposed = self._propose(observed, draws, rng, defensive=True)
+        return proposed.vector[0], proposed.statistics["log_weight"][0]
+
+    def _finished(
+        self,
+        kept: "_Kept",
+        observed: Arrays,
+        names: Sequence[str],
+        rng: np.random.Generator,
+        predict: Predict | None,
+    ) -> Drawn:
         free, _ = self.parameters.constrain(kept.vector.reshape(-1, self.parameters.size))
         predicted = predict(free, int(rng.integers(2**31))) if predict else {}
         shape = kept.vector.shape[:2]
-        values = _folded(self._named(free, observed, names, draws), shape)
-        diagnosis = {**kept.diagnosis, "surprise": self._surprise(observed)}
-        return Drawn(values, kept.statistics, _folded(predicted, shape), diagnosis)
+        values = _folded(self._named(free, observed, names, shape[1]), shape)
+        return Drawn(values, kept.statistics, _folded(predicted, shape), dict(kept.diagnosis))
 
     def _surprise(self, observed: Arrays) -> np.ndarray:
         features = self.preconditioner.features(flat(observed))
@@ -163,12 +214,12 @@ class Sampler(NamedTuple):
 
     def _refined(self, observed: Arrays, draws: int, rng: np.random.Generator) -> "_Kept":
         """Weighted draws, out of more proposals where the first are worth too few."""
-        first, more = numbers_of_proposals(draws)
-        kept = self._chosen(observed, draws, first, rng)
-        poor = np.flatnonzero(kept.diagnosis["importance_ess"] < draws)
-        for start in range(0, len(poor), _at_a_time(more)):
-            some = poor[start : start + _at_a_time(more)]
-            kept.put(some, self._chosen(_part(observed, some), draws, more, rng))
+        kept, needed = self._chosen(observed, draws, first_proposals(draws), rng)
+        for number in np.unique(needed[needed > 0]).tolist():
+            poor = np.flatnonzero(needed == number)
+            for start in range(0, len(poor), _at_a_time(number)):
+                some = poor[start : start + _at_a_time(number)]
+                kept.put(some, self._chosen(_part(observed, some), draws, number, rng)[0])
         lost = np.flatnonzero(kept.diagnosis["refined_by"] == "none")
         if lost.size:
             raw = self._propose(_part(observed, lost), draws, rng, defensive=False)
@@ -177,12 +228,14 @@ class Sampler(NamedTuple):
 
     def _chosen(
         self, observed: Arrays, draws: int, proposals: int, rng: np.random.Generator
-    ) -> "_Kept":
+    ) -> tuple["_Kept", np.ndarray]:
+        """Draws chosen out of proposals, and how many of these would have been enough."""
         proposed = self._propose(observed, proposals, rng, defensive=True)
         known = diagnose(proposed.statistics["log_weight"])
         by = np.where(known.weighted, "psis", "none")
         kept = proposed.take(resample(known.weights, draws, rng))
-        return kept._replace(diagnosis={**known.by_dataset(), "refined_by": by})
+        kept = kept._replace(diagnosis={**known.by_dataset(), "refined_by": by})
+        return kept, more_proposals(known, draws)
 
     def _propose(
         self, observed: Arrays, draws: int, rng: np.random.Generator, *, defensive: bool

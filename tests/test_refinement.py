@@ -10,7 +10,10 @@ from trained import untrained
 
 import pymc_amortized as pma
 from pymc_amortized import networks
-from pymc_amortized.refinement import diagnose, resample
+from pymc_amortized.data import Datasets
+from pymc_amortized.refinement import Diagnosis, diagnose, more_proposals, resample
+from pymc_amortized.results import warn_of_weights
+from pymc_amortized.sampling import Drawn
 
 PROPOSALS = 2000
 SHOPS = [f"shop {k}" for k in range(6)]
@@ -138,6 +141,7 @@ def test_group_has_a_value_a_dataset_and_draws_are_those_weighted() -> None:
     np.testing.assert_allclose(stats_["lp"].to_numpy().ravel(), expected, rtol=1e-8)
 
 
+@pytest.mark.filterwarnings("ignore:The weighted draws")
 def test_poor_weights_warn_of_the_datasets_by_name(rough: pma.AmortizedPosterior) -> None:
     simulated = pma.simulate(rough.model, draws=len(SHOPS), **QUIET).prior_predictive["y"]
     dim = rough.model.named_vars_to_dims["y"][0]
@@ -148,6 +152,30 @@ def test_poor_weights_warn_of_the_datasets_by_name(rough: pma.AmortizedPosterior
     named = pareto_k["shop"][(pareto_k > 0.7).to_numpy()].to_numpy()
     assert 0 < len(named) < len(SHOPS)
     assert f"of the datasets {', '.join(named)} is above" in str(warned[0].message)
+
+
+def test_weights_worth_too_few_draws_warn_of_the_datasets() -> None:
+    known = {
+        "pareto_k": np.array([0.3, 0.3, 0.9, 0.3]),
+        "importance_ess": np.array([500.0, 120, 60, 150]),
+        "refined_by": np.array(["psis", "psis", "psis", "nuts"]),
+    }
+    datasets = Datasets({}, {"shop": np.array(SHOPS[:4])}, (4,))
+    with pytest.warns(UserWarning) as warned:
+        warn_of_weights(Drawn({}, {}, {}, known), 1000, datasets)
+    heavy, few = (str(w.message) for w in warned)
+    assert heavy.startswith("Pareto k of the datasets shop 2 is above 0.67 (0.90 at most)")
+    assert few.startswith("The weighted draws of the datasets shop 1 are worth few independent")
+    assert "(120 at least)" in few
+
+
+def test_more_proposals_where_they_help() -> None:
+    """Enough already, four times as many, at most a hundred each, and once more in doubt."""
+    k, ess = np.array([0.2, 0.2, 0.2, 0.9, np.inf]), np.array([1000.0, 320, 0.5, 2, 0])
+    known = Diagnosis(np.ones((5, 1250)), k, ess, np.zeros(5), np.zeros(5))
+    np.testing.assert_array_equal(
+        more_proposals(known, 1000), [0, 4 * 1250, 100_000, 10_000, 10_000]
+    )
 
 
 def nan_density() -> pm.Model:
@@ -180,11 +208,13 @@ def test_models_without_a_likelihood_are_not_refined() -> None:
 
 
 def test_unknown_ways_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"refine: expected .psis. or None, got 'mcmc'"):
+    with pytest.raises(ValueError, match=r"refine: expected .psis., .auto. or None, got 'mcmc'"):
         untrained(CASES["one_parameter"].build()).sample(refine="mcmc", **QUIET)
 
 
-@pytest.mark.filterwarnings("ignore:Pareto k", "ignore:Draws of", "ignore:The data")
+@pytest.mark.filterwarnings(
+    "ignore:Pareto k", "ignore:Draws of", "ignore:The data", "ignore:The weighted"
+)
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.likelihood])
 def test_every_kind_of_model_is_refined(name: str) -> None:
     """Weights favour what the model's density favours, whatever the variables are."""

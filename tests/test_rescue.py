@@ -1,0 +1,206 @@
+"""NUTS for datasets that weights cannot put right: exact, compiled once, kept when interrupted."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pymc as pm
+import pytest
+import xarray as xr
+from models import CASES
+from scipy import stats
+from trained import untrained
+
+import pymc_amortized as pma
+from pymc_amortized import nuts, rescue
+from pymc_amortized.generation import convergence
+from pymc_amortized.nuts import Chain, Start, nuts_sampler, whitened_model
+from pymc_amortized.rescue import rescued, starts
+
+QUIET = {"progressbar": False, "random_seed": 1}
+FAR = np.array([[25, 30, 28, 22, 31, 27, 26, 29, 33, 24], [3, 1, 4, 1, 5, 9, 2, 6, 5, 3]])
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of nutpie and joblib
+
+
+@pytest.fixture(params=["nutpie", "pymc"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both samplers."""
+    monkeypatch.setattr(nuts, "find_spec", lambda name: request.param == "nutpie" or None)
+    return request.param
+
+
+@pytest.fixture
+def distrusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No weights are good enough."""
+    monkeypatch.setattr(
+        "pymc_amortized.posterior.untrusted", lambda k, ess, draws: (k > -np.inf, k > np.inf)
+    )
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.likelihood])
+def test_whitened_model_has_the_log_joint_of_every_model(name: str) -> None:
+    """At any point, scale and data, but for the constant of the scale."""
+    amortized, rng = untrained(name), np.random.default_rng(1)
+    sampler = amortized._sampler
+    whitened = whitened_model(amortized.model, sampler.parameters.shapes)
+    size = sampler.parameters.size
+    observed = amortized._read(None).values
+    vector = sampler.vectors(observed, 3, rng)
+    scale = np.linalg.cholesky(np.eye(size) + 0.3)
+    expected = sampler.density.log_joint(vector, observed)[0]
+    log_joint = whitened.compile_logp(mode="FAST_COMPILE")
+    for point, value in zip(vector[0], expected, strict=True):
+        z = rng.normal(size=size)
+        with whitened:
+            data = {f"data_of_{name}": array[0] for name, array in observed.items()}
+            pm.set_data({"point": point - scale @ z, "scale": scale, **data})
+        np.testing.assert_allclose(log_joint({"z": z}), value, rtol=1e-8)
+
+
+def test_draws_are_those_of_the_exact_posterior(engine: str, distrusted: None) -> None:
+    """Skewed and under a transform; the network knows next to nothing of it."""
+    amortized = untrained("one_parameter")
+    dim = "shop"
+    y = xr.DataArray(FAR, dims=(dim, "y_dim_0"), coords={dim: ["far", "near"]})
+    with pytest.warns(UserWarning, match="of the datasets far are unlike"):
+        idata = amortized.sample({"y": y}, refine="auto", predictive=True, **QUIET)
+    found = idata.amortized
+    assert found["refined_by"].to_numpy().tolist() == ["nuts", "nuts"]
+    assert (found["r_hat"] < 1.01).all()
+    assert (found["divergences"] == 0).all()
+    exact = stats.gamma(2 + FAR.sum(axis=1), scale=1 / (0.5 + 10))
+    rate = idata.posterior["rate"]
+    assert rate.dims == ("chain", "draw", dim)
+    draws, error = rate.to_numpy().reshape(-1, 2), 1 / np.sqrt(found["ess"].to_numpy())
+    assert (error < 0.05).all()
+    np.testing.assert_array_less(abs(draws.mean(axis=0) - exact.mean()) / exact.std(), 4 * error)
+    for level in (0.05, 0.5, 0.95):
+        below = (draws < exact.ppf(level)).mean(axis=0)
+        np.testing.assert_array_less(abs(below - level), 4 * 0.5 * error)
+    lp = amortized.model.compile_logp(mode="FAST_COMPILE")
+    near = idata.sample_stats["lp"].sel({dim: "near"}).to_numpy().ravel()[:3]
+    first = rate.sel({dim: "near"}).to_numpy().ravel()[:3]
+    np.testing.assert_allclose(near, [lp({"rate_log__": np.log(r)}) for r in first], rtol=1e-6)
+    statistics = idata.sample_stats
+    np.testing.assert_allclose(
+        statistics["log_weight"], statistics["lp"] - statistics["log_q"], rtol=1e-6
+    )
+    means = idata.posterior_predictive["y"].mean(("chain", "draw")).to_numpy()
+    np.testing.assert_allclose(means.mean(axis=1), exact.mean(), rtol=0.05)
+    assert engine in ("nutpie", "pymc")
+
+
+def test_only_untrusted_datasets_are_drawn_anew(rough: pma.AmortizedPosterior) -> None:
+    y = pma.simulate(rough.model, draws=12, **QUIET).prior_predictive["y"].to_numpy()[0]
+    found = rough.sample({"y": y}, refine="auto", draws=500, **QUIET)
+    known = found.amortized
+    bad = ((known["pareto_k"] > 0.7) | (known["importance_ess"] < 400)).to_numpy()
+    assert 0 < bad.sum() < 12
+    np.testing.assert_array_equal(known["refined_by"] == "nuts", bad)
+    np.testing.assert_array_equal(np.isnan(known["r_hat"]), ~bad)
+    plain = rough.sample({"y": y[~bad]}, refine="auto", draws=500, **QUIET)
+    assert (plain.amortized["refined_by"] == "psis").all()
+    assert np.isnan(plain.amortized["ess"]).all()
+
+
+def ended(chains: np.ndarray) -> Iterator[tuple[int, Chain]]:
+    yield from enumerate(Chain(chain, 1) for chain in chains)
+
+
+def test_chains_that_do_not_agree_are_drawn_once_more_for_longer() -> None:
+    rng = np.random.default_rng(1)
+    good, bad = rng.normal(size=(2, 4, 500, 3))
+    bad[0] += 5
+    asked = []
+
+    def chains_of(observed: list, given: list, draws: int, tune: int, _: object) -> Iterator:
+        asked.append((tune, [o["y"] for o in observed], given))
+        yield from ended(np.concatenate([bad, good]) if len(asked) == 1 else good)
+
+    start = [Start(np.zeros(3), np.eye(3))] * 4
+    data = [{"y": 0}, {"y": 1}]
+    found = list(rescued(chains_of, data, [start, start], 500, rng, lambda _: None))
+    assert [number for number, _ in found] == [0, 1, 0]
+    assert [tune for tune, *_ in asked] == [300, 1000]
+    assert asked[1][1] == [0] * 4
+    np.testing.assert_array_equal([s.point for s in asked[1][2]], bad[:, -1])
+    scale = asked[1][2][0].scale
+    np.testing.assert_allclose(scale @ scale.T, np.cov(bad.reshape(-1, 3).T), rtol=0.05, atol=0.1)
+    assert found[0][1].r_hat > 1.5
+    assert found[2][1].r_hat < 1.01
+    assert found[2][1].divergences == 4
+
+
+def test_starts_follow_the_weights_and_their_covariance() -> None:
+    """Skewed target: draws of N(0, S) weighted to N(m, S)."""
+    rng = np.random.default_rng(2)
+    covariance, mean = np.array([[1.0, -0.7], [-0.7, 2.0]]), np.array([0.5, 0.3])
+    draws = rng.multivariate_normal(np.zeros(2), covariance, 20_000)
+    target = stats.multivariate_normal(mean, covariance)
+    log_weight = target.logpdf(draws) - stats.multivariate_normal(np.zeros(2), covariance).logpdf(
+        draws
+    )
+    log_weight[:100] = -np.inf
+    found = starts(draws, log_weight, 400, rng)
+    scale = found[0].scale
+    np.testing.assert_allclose(scale @ scale.T, covariance, atol=0.12)
+    points = np.array([start.point for start in found])
+    error = np.sqrt(np.diag(covariance) / 400)
+    np.testing.assert_array_less(abs(points.mean(axis=0) - mean), 4 * error)
+
+
+def test_starts_of_hopeless_weights_lie_between_network_and_posterior() -> None:
+    rng = np.random.default_rng(3)
+    draws = rng.normal(size=(4000, 2))
+    log_weight = stats.norm(4, 0.05).logpdf(draws).sum(axis=1)
+    found = starts(draws, log_weight, 4, rng)
+    scale = found[0].scale
+    assert 0.05 < scale[0, 0] < 1
+    assert np.mean([start.point for start in found]) > 1
+    assert starts(draws, np.full(4000, -np.inf), 4, rng) == []
+
+
+@pytest.mark.filterwarnings("ignore:The data")
+def test_what_was_done_before_an_interrupt_is_kept(
+    distrusted: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    amortized, draw = untrained("one_parameter"), np.log(np.full((1, 50, 1), 7.0))
+
+    def interrupted(observed: list, given: list, draws: int, *_: object) -> Iterator:
+        yield 0, Chain(draw[0], 0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pymc_amortized.posterior.nuts_sampler", lambda *_: interrupted)
+    options = {"refine": "auto", "draws": 50, "chains": 1, **QUIET}
+    with pytest.warns(UserWarning, match="NUTS was interrupted"):
+        idata = amortized.sample({"y": FAR}, **options)
+    assert idata.amortized["refined_by"].to_numpy().tolist() == ["nuts", "psis"]
+    np.testing.assert_allclose(idata.posterior["rate"].isel(dataset=0), 7.0)
+    assert idata.posterior["rate"].isel(dataset=1).std() > 0
+
+
+def test_disagreeing_chains_warn_of_the_datasets(
+    distrusted: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stuck(observed: list, given: list, draws: int, *_: object) -> Iterator:
+        rng = np.random.default_rng(1)
+        shift = np.arange(len(given))[:, None, None]
+        yield from ended(rng.normal(shift, 0.01, (len(given), draws, 1)))
+
+    monkeypatch.setattr("pymc_amortized.posterior.nuts_sampler", lambda *_: stuck)
+    with pytest.warns(UserWarning, match="chains of NUTS do not agree"):
+        untrained("one_parameter").sample(refine="auto", draws=50, **QUIET)
+
+
+def test_impossible_data_are_left_to_themselves(distrusted: None) -> None:
+    sampler = nuts_sampler(CASES["one_parameter"].build(), {"rate": ()})
+    found = rescue.rescued(sampler, [], [], 10, np.random.default_rng(1), lambda _: None)
+    assert list(found) == []
+
+
+def test_convergence_needs_chains_and_draws() -> None:
+    assert np.isnan(convergence(np.zeros((1, 10, 2)))).all()
+    assert np.isnan(convergence(np.zeros((4, 3, 2)))).all()
+    r_hat, ess = convergence(np.random.default_rng(1).normal(size=(4, 500, 2)))
+    assert abs(r_hat - 1) < 0.01
+    assert 1500 < ess < 2500
