@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 RESULTS = Path(__file__).parent / "results"
+REACHED = {True: "yes", False: "**no**", None: ""}
 
 
 class Figure(NamedTuple):
-    """A measured number, and the bar it is held against."""
+    """A measured number, and the bar it is held against, if there is one."""
 
     what: str
     value: float
-    bar: str
-    reached: bool
+    bar: str = ""
+    reached: bool | None = None
 
 
 def at_most(what: str, value: float, bar: float) -> Figure:
@@ -30,6 +31,10 @@ def within(what: str, value: float, low: float, high: float) -> Figure:
     return Figure(what, value, f"{low:g} to {high:g}", bool(low <= value <= high))
 
 
+def shown(what: str, value: float) -> Figure:
+    return Figure(what, float(value))
+
+
 def report(name: str, figures: list[Figure]) -> None:
     """Print the figures, and write them to ``results/<name>-pymc<major>.md``."""
     packages = ("pymc", "pytensor", "arviz", "tensorflow", "tensorflow-probability", "numpy")
@@ -40,10 +45,7 @@ def report(name: str, figures: list[Figure]) -> None:
         "",
         "| figure | measured | bar | reached |",
         "|---|---|---|---|",
-        *(
-            f"| {f.what} | {f.value:.4g} | {f.bar} | {'yes' if f.reached else '**no**'} |"
-            for f in figures
-        ),
+        *(f"| {f.what} | {f.value:.4g} | {f.bar} | {REACHED[f.reached]} |" for f in figures),
     ]
     text = "\n".join(lines) + "\n"
     print(text)

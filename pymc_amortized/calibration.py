@@ -1,20 +1,36 @@
 """Simulation-based calibration: whether posteriors of simulated data hold what made the data."""
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from itertools import product
 
 import numpy as np
 import pymc as pm
 import xarray as xr
 
-from pymc_amortized.density import Density, density
+from pymc_amortized.conditioning import (
+    LogLikelihood,
+    draws_needed,
+    effective_sample_size,
+    log_weights,
+    normalized,
+)
+from pymc_amortized.data import Datasets, flat
+from pymc_amortized.density import density
 from pymc_amortized.generation import attributes
 from pymc_amortized.inference_data import labelled
 from pymc_amortized.ranks import LEVELS, coverage, scaled_ranks, tarp, uniformity
-from pymc_amortized.sampling import Sampler
+from pymc_amortized.sampling import Drawn, Predict, Sampler
 from pymc_amortized.structure import observed_names
 
-__all__ = ["LOG_DENSITIES", "calibrate", "quantity_labels"]
+__all__ = [
+    "LOG_DENSITIES",
+    "calibrate",
+    "check_condition",
+    "quantity_labels",
+    "ranks_group",
+    "replicate",
+]
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -24,9 +40,18 @@ LOG_DENSITIES = ("log_likelihood", "log_joint")
 SIGNIFICANT = 0.05
 """A quantity whose ranks are less likely than that is not calibrated."""
 
+FEW = 0.25
+"""Part of the draws asked for: ranks tell little where weights leave fewer."""
+
 
 def calibrate(
-    model: pm.Model, sampler: Sampler, simulated: Arrays, draws: int, rng: np.random.Generator
+    model: pm.Model,
+    sampler: Sampler,
+    simulated: Arrays,
+    draws: int,
+    rng: np.random.Generator,
+    *,
+    given: Arrays | None = None,
 ) -> dict[str, xr.Dataset]:
     """Hold the network's posteriors of simulated data against the parameters that made these.
 
@@ -37,53 +62,146 @@ def calibrate(
     sampler : Sampler
         Of its amortized posterior.
     simulated : mapping of str to ndarray of shape (simulations, *shape)
-        Joint draws of the free and the observed variables.
+        Joint draws of the free and the observed variables; those not finite are left out.
     draws : int
-        Posterior draws for each.
+        Posterior draws for each; where they are weighted, so many shall be left.
+    rng : numpy.random.Generator
+        Source of all randomness.
+    given : mapping of str to ndarray of shape (1, *shape), optional
+        Data whose posterior the simulated parameters come from; by default from the prior.
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+        The groups ``prior_sbc``, or ``posterior_sbc`` if data are given, and ``calibration``.
+    """
+    truth, observed = _finite(sampler, observed_names(model), simulated, rng)
+    likelihood = _log_likelihood(model, sampler)
+    number = draws
+    if given is not None:
+        number = draws_needed(sampler, likelihood, observed, given, draws, rng)
+    vector = np.concatenate([truth[:, None], sampler.vectors(observed, number, rng)], axis=1)
+    log_weight = log_weights(likelihood, vector, given)
+    values = _quantities(sampler, likelihood, vector, observed)
+    ranks = _ranks(values, log_weight, rng)
+    shaped = {n: r.reshape(1, len(r), *values[n].shape[2:]) for n, r in ranks.items()}
+    sbc = labelled(model, shaped, {"chain": None, "draw": None})
+    summary = _summary(sbc, ranks, values, log_weight, rng)
+    if given is None:
+        return {"prior_sbc": sbc, "calibration": summary}
+    summary["importance_ess"] = ("simulation", effective_sample_size(log_weight[:, 1:]))
+    summary.attrs["conditional_on"] = ", ".join(given)
+    _warn_of_few(float(summary["importance_ess"].median()), draws)
+    return {"posterior_sbc": sbc, "calibration": summary}
+
+
+def ranks_group(calibration: xr.Dataset) -> str:
+    """Name of the group of the ranks that the group ``calibration`` sums up."""
+    return "posterior_sbc" if "conditional_on" in calibration.attrs else "prior_sbc"
+
+
+def check_condition(cannot: str, datasets: Datasets | None) -> None:
+    """Refuse what ranks cannot be conditional on.
+
+    Parameters
+    ----------
+    cannot : str
+        Why draws have no weights, "" if they have.
+    datasets : Datasets or None
+        What was passed as `observed`.
+
+    Raises
+    ------
+    ValueError
+        If something was passed, and it is many datasets or draws have no weights.
+    """
+    if datasets is None:
+        return
+    if cannot:
+        raise ValueError(
+            f"observed: expected None, because {cannot} to weight draws by, got data. Leave it out "
+            "to check the network for all data that the model makes."
+        )
+    if datasets.dims:
+        raise ValueError(
+            "observed: expected a single dataset, got many along "
+            f"{', '.join(datasets.dims)}. Pass one of them."
+        )
+
+
+def replicate(
+    sampler: Sampler, predict: Predict, given: Arrays, number: int, rng: np.random.Generator
+) -> Drawn:
+    """Draw parameters from the posterior of one dataset, and new data for each.
+
+    Parameters
+    ----------
+    sampler : Sampler
+        Of the amortized posterior; importance weights refine what it draws.
+    predict : callable
+        Draws observed variables given free ones.
+    given : mapping of str to ndarray of shape (1, *shape)
+        The dataset.
+    number : int
+        How many.
     rng : numpy.random.Generator
         Source of all randomness.
 
     Returns
     -------
-    dict of str to xarray.Dataset
-        The groups ``prior_sbc`` and ``calibration``.
+    Drawn
+        Values and predictions of shape (1, number, *shape).
     """
-    true_vector, _ = sampler.parameters.unconstrain(sampler.parameters.dequantized(simulated, rng))
-    observed = {name: simulated[name] for name in observed_names(model)}
-    vector = sampler.vectors(observed, draws, rng)
-    known = sampler.density is not None
-    prior = density(model, sampler.parameters.shapes, likelihood=False) if known else None
-    truth = _quantities(sampler, prior, true_vector[:, None], observed)
-    posterior = _quantities(sampler, prior, vector, observed)
-    ranks = {
-        name: scaled_ranks(_rows(truth[name])[:, 0], _rows(values), rng)
-        for name, values in posterior.items()
-    }
-    shaped = {n: r.reshape(1, len(r), *posterior[n].shape[2:]) for n, r in ranks.items()}
-    sbc = labelled(model, shaped, {"chain": None, "draw": None})
-    return {
-        "prior_sbc": sbc,
-        "calibration": _summary(sbc, ranks, truth, posterior, rng),
-    }
+    names = sampler.parameters.names
+    options = {"refine": True, "predict": predict, "advance": lambda _: None}
+    return sampler.draw(given, number, names, rng, **options)
+
+
+def _finite(
+    sampler: Sampler, names: Sequence[str], simulated: Arrays, rng: np.random.Generator
+) -> tuple[np.ndarray, Arrays]:
+    """Unconstrained parameters and data, of the simulations that came out finite."""
+    continuous = sampler.parameters.dequantized(simulated, rng)
+    vector, _ = sampler.parameters.unconstrain(continuous)
+    observed = {name: simulated[name] for name in names}
+    good = np.isfinite(vector).all(axis=1) & np.isfinite(flat(observed)).all(axis=1)
+    return vector[good], {name: values[good] for name, values in observed.items()}
+
+
+def _log_likelihood(model: pm.Model, sampler: Sampler) -> LogLikelihood | None:
+    """Log density of data alone, of a model that has one."""
+    if sampler.density is None:
+        return None
+    prior = density(model, sampler.parameters.shapes, likelihood=False)
+    return lambda vector, data: (
+        sampler.density.log_joint(vector, data) - prior.log_joint(vector, data)
+    )
 
 
 def _quantities(
-    sampler: Sampler, prior: Density | None, vector: np.ndarray, observed: Arrays
+    sampler: Sampler, likelihood: LogLikelihood | None, vector: np.ndarray, observed: Arrays
 ) -> dict[str, np.ndarray]:
     """Free variables, and log densities of the data and jointly: (simulations, draws, *shape)."""
     simulations, draws, size = vector.shape
     free, _ = sampler.parameters.constrain(vector.reshape(-1, size))
     found = {n: v.reshape(simulations, draws, *v.shape[1:]) for n, v in free.items()}
-    if prior is None:
+    if likelihood is None:
         return found
-    log_joint = sampler.density.log_joint(vector, observed)
-    log_likelihood = log_joint - prior.log_joint(vector, observed)
-    return found | dict(zip(LOG_DENSITIES, (log_likelihood, log_joint), strict=True))
+    densities = (likelihood(vector, observed), sampler.density.log_joint(vector, observed))
+    return found | dict(zip(LOG_DENSITIES, densities, strict=True))
 
 
 def _rows(values: np.ndarray) -> np.ndarray:
     """One quantity a column: (simulations, draws, *shape) to (simulations, draws, elements)."""
     return values.reshape(*values.shape[:2], -1)
+
+
+def _ranks(
+    values: Arrays, log_weight: np.ndarray, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Rank the first of all draws, which is the truth, among the others."""
+    rows, weights = {name: _rows(each) for name, each in values.items()}, normalized(log_weight)
+    return {n: scaled_ranks(row[:, 0], row[:, 1:], rng, weights) for n, row in rows.items()}
 
 
 def quantity_labels(sbc: xr.Dataset) -> list[str]:
@@ -98,20 +216,21 @@ def quantity_labels(sbc: xr.Dataset) -> list[str]:
 def _summary(
     sbc: xr.Dataset,
     ranks: Arrays,
-    truth: Arrays,
-    posterior: Arrays,
+    values: Arrays,
+    log_weight: np.ndarray,
     rng: np.random.Generator,
 ) -> xr.Dataset:
     names = list(sbc.data_vars)
     flat_ranks = np.concatenate([ranks[name] for name in names], axis=1)
-    true = np.concatenate([_rows(truth[name])[:, 0] for name in names], axis=1)
-    draws = np.concatenate([_rows(posterior[name]) for name in names], axis=2)
+    every = np.concatenate([_rows(values[name]) for name in names], axis=2)
+    true, draws = every[:, 0], every[:, 1:]
     owners = [name for name in names for _ in range(ranks[name].shape[1])]
     parameters = np.array([name not in LOG_DENSITIES for name in owners])
-    mean, sd = draws.mean(axis=1), draws.std(axis=1)
+    mean, sd = _moments(draws, normalized(log_weight[:, 1:]))
     spread = np.where(parameters & (true.var(axis=0) > 0), true.var(axis=0), np.nan)
     found = uniformity(flat_ranks, rng)
-    regions = tarp(true[:, parameters], draws[..., parameters], rng)[:, None]
+    both = true[:, parameters], draws[..., parameters]
+    regions = tarp(*both, rng, normalized(log_weight))[:, None]
     of_regions = uniformity(regions, rng)
     each = ("simulation", "quantity")
     columns = {
@@ -134,3 +253,18 @@ def _summary(
         "bound": ["lower", "upper"],
     }
     return xr.Dataset(columns, coords, attributes(None, []))
+
+
+def _moments(draws: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted means and standard deviations: (simulations, quantities) each."""
+    mean = weights[:, None] @ draws
+    return mean[:, 0], np.sqrt(weights[:, None] @ np.square(draws - mean))[:, 0]
+
+
+def _warn_of_few(left: float, draws: int) -> None:
+    if left < FEW * draws:
+        warnings.warn(
+            f"The likelihood of `observed` leaves {left:.0f} of the network's draws for half of "
+            f"the simulations, of {draws} asked for: a wrong posterior may pass. Pass more draws.",
+            stacklevel=4,
+        )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import xarray as xr
 
-from pymc_amortized.calibration import LOG_DENSITIES, quantity_labels
+from pymc_amortized.calibration import LOG_DENSITIES, quantity_labels, ranks_group
 from pymc_amortized.inference_data import Fit, group
 from pymc_amortized.plots import COLOURS
 
@@ -64,7 +64,7 @@ def plot_calibration(
     Säilynoja, Bürkner and Vehtari (2022), Statistics and Computing 32.
     """
     found = _chosen(group(calibration, "calibration"), var_names)
-    ranks = _flat_ranks(group(calibration, "prior_sbc"), found)
+    ranks = _flat_ranks(group(calibration, ranks_group(found)), found)
     from matplotlib import pyplot as plt
 
     if ax is None:
@@ -101,7 +101,7 @@ def plot_recovery(
     -------
     ndarray of matplotlib.axes.Axes
         One for each parameter. Points are means, lines one posterior sd; the title has the
-        correlation and the contraction, 1 - posterior / prior variance.
+        correlation and the contraction, 1 - posterior variance / variance of the truth.
 
     Raises
     ------

@@ -13,14 +13,12 @@ import pymc as pm
 import xarray as xr
 
 from pymc_amortized.arguments import check_count, chosen_names, generator
-from pymc_amortized.calibration import calibrate
+from pymc_amortized.calibration import calibrate, check_condition, replicate
 from pymc_amortized.data import Datasets, flat, read_datasets
 from pymc_amortized.density import density
 from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.forward import ForwardSampler, forward_sampler
-from pymc_amortized.inference_data import (
-    assemble,
-)
+from pymc_amortized.inference_data import assemble
 from pymc_amortized.nuts import Chains, nuts_sampler
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.points import read_points
@@ -36,13 +34,13 @@ from pymc_amortized.results import (
     warn_of_weights,
 )
 from pymc_amortized.sampling import Drawn, Predict, Sampler
-from pymc_amortized.structure import constant_data as constant_values
 from pymc_amortized.structure import (
-    free_names,
+    check_unchanged,
     has_likelihood,
     observed_names,
     sorted_names,
 )
+from pymc_amortized.structure import constant_data as constant_values
 from pymc_amortized.support import Support, data_support
 
 if TYPE_CHECKING:
@@ -269,6 +267,7 @@ class AmortizedPosterior:
 
     def calibrate(
         self,
+        observed: Mapping[str, Any] | xr.Dataset | None = None,
         *,
         simulations: int = 1000,
         draws: int = 200,
@@ -278,14 +277,21 @@ class AmortizedPosterior:
         """Check the network alone on data that the model simulates: simulation-based calibration.
 
         Parameters and data are simulated anew; where the network's posteriors are right, the rank
-        of each parameter among its posterior draws is uniform.
+        of each parameter among its posterior draws is uniform. By default parameters come from the
+        prior, so that the network is checked for all data that the model makes. With `observed`
+        they come from the posterior given these, so that it is checked for data alike: posterior
+        SBC. The network's draws are then weighted by the likelihood of `observed`, which makes
+        them draws given both data, and so does nothing to hide that they are wrong for one.
 
         Parameters
         ----------
+        observed : mapping of str to array_like, or xarray.Dataset, optional
+            A single dataset, as in :meth:`sample`, of a model that has a likelihood.
         simulations : int, default 1000
             Simulated datasets, at least 1.
         draws : int, default 200
-            Posterior draws for each, at least 1.
+            Posterior draws for each, at least 1. With `observed` up to 20 times as many are drawn
+            for the weights to leave so many.
         random_seed : int, sequence of int or numpy.random.Generator, optional
             The same seed gives the same result.
         progressbar : bool, default True
@@ -294,20 +300,30 @@ class AmortizedPosterior:
         Returns
         -------
         arviz.InferenceData or xarray.DataTree
-            Group ``prior_sbc``: ranks of the free variables, and (where ``sample`` gives ``lp``) of
-            the log densities of the data and of data and parameters, scaled into [0, 1], of dims
-            ``(chain, draw, *variable dims)`` with one chain and a draw for each simulation, as
-            ArviZ's ``plot_ecdf_pit`` takes them. Group ``calibration``, by ``quantity``:
-            ``p_value`` and the verdict ``calibrated`` (not below 0.05), ``coverage`` of central
-            intervals by ``level``, ``contraction`` of parameters (1 - posterior / prior variance),
-            and by ``simulation`` ``truth``, ``mean``, ``sd`` and ``z_score``; ``tarp_coverage`` and
-            ``tarp_p_value`` of all parameters jointly; and the simultaneous 95 % ``band`` of the
-            ranks' distribution function minus the uniform one.
+            Group ``prior_sbc``, with `observed` ``posterior_sbc``: ranks of the free variables,
+            and (where ``sample`` gives ``lp``) of the log densities of the simulated data and of
+            data and parameters, scaled into [0, 1], of dims ``(chain, draw, *variable dims)`` with
+            one chain and a draw for each simulation, as ArviZ's ``plot_ecdf_pit`` takes them.
+            Group ``calibration``, by ``quantity``: ``p_value`` and the verdict ``calibrated`` (not
+            below 0.05), ``coverage`` of central intervals by ``level``, ``contraction`` of
+            parameters (1 - posterior variance / variance of the truth), and by ``simulation``
+            ``truth``, ``mean``, ``sd`` and ``z_score``; ``tarp_coverage`` and ``tarp_p_value`` of
+            all parameters jointly; and the simultaneous 95 % ``band`` of the ranks' distribution
+            function minus the uniform one. With `observed` also ``importance_ess`` by
+            ``simulation``, the draws that the weights leave, and the attribute ``conditional_on``,
+            which names the variables of `observed`.
 
         Raises
         ------
-        ValueError
-            If an argument is out of range.
+        TypeError, ValueError
+            If an argument is out of range; if `observed` does not fit the model, holds several
+            datasets, or is passed although the model has no likelihood.
+
+        Warns
+        -----
+        UserWarning
+            If the posterior given `observed` is not to be trusted, as in :meth:`sample`, or the
+            weights leave less than a quarter of `draws`, so that the check sees little.
 
         References
         ----------
@@ -316,16 +332,27 @@ class AmortizedPosterior:
         Huurre, Faltejsková, Gelman and Vehtari (2023), Simulation-based calibration checking for
         Bayesian computation: the choice of test quantities shapes sensitivity, Bayesian Analysis.
         Lemos, Coogan, Hezaveh and Perreault-Levasseur (2023), Sampling-based accuracy testing of
-        posterior estimators for general inference, ICML.
+        posterior estimators for general inference, ICML. Säilynoja, Schmitt, Bürkner and Vehtari
+        (2025), Posterior SBC: simulation-based calibration checking conditional on data,
+        arXiv:2502.03279.
         """
         check_count("simulations", simulations)
         check_count("draws", draws)
-        self._check_model()
+        check_unchanged(self.model, self._parameters.free, self._constants)
+        datasets = None if observed is None else self._read(observed)
+        check_condition(self._cannot_be_weighted(), datasets)
         rng = generator(random_seed)
         total = simulations * draws
         with progress_bar("Calibrating", total, disable=not progressbar) as advance:
-            simulated = self._simulated(simulations, rng)
-            groups = calibrate(self.model, self._sampler, simulated, draws, rng)
+            if datasets is None:
+                given, simulated = None, self._forward.draw(simulations, int(rng.integers(2**31)))
+            else:
+                given = datasets.values
+                drawn = replicate(self._sampler, self._predict, given, simulations, rng)
+                warn_of_surprise(drawn.diagnosis["surprise"], datasets)
+                warn_of_weights(drawn, simulations, datasets)
+                simulated = {n: v[0] for n, v in {**drawn.values, **drawn.predicted}.items()}
+            groups = calibrate(self.model, self._sampler, simulated, draws, rng, given=given)
             advance(total)
         return assemble(groups)
 
@@ -406,35 +433,12 @@ class AmortizedPosterior:
     def _forward(self) -> ForwardSampler:
         return forward_sampler(self.model, sort=sorted_names(self.model))
 
-    def _simulated(self, number: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Joint draws of all variables; fewer where some are not finite."""
-        draws = self._forward.draw(number, int(rng.integers(2**31)))
-        vector, _ = self._parameters.unconstrain(self._parameters.dequantized(draws, rng))
-        data = flat({name: draws[name] for name in observed_names(self.model)})
-        good = np.isfinite(vector).all(axis=1) & np.isfinite(data).all(axis=1)
-        return {name: values[good] for name, values in draws.items()}
-
     def _read(self, observed: Mapping[str, Any] | xr.Dataset | None) -> Datasets:
-        self._check_model()
+        check_unchanged(self.model, self._parameters.free, self._constants)
         datasets = read_datasets(self.model, observed)
         if self._has_likelihood:
             self._support.check(datasets)
         return datasets
-
-    def _check_model(self) -> None:
-        if self._parameters.free != (names := free_names(self.model)):
-            raise ValueError(
-                f"model: expected the free variables {', '.join(self._parameters.free)} that the "
-                f"posterior was trained on, got {', '.join(names)}. Train again with pma.fit."
-            )
-        now = constant_values(self.model)
-        for name, trained in self._constants.items():
-            if not np.array_equal(now[name], trained):
-                raise ValueError(
-                    f"model: expected the data {name!r} that the posterior was trained on, got "
-                    "others. Set them back with pm.set_data, or train again with pma.fit: only "
-                    "observed values may differ from dataset to dataset."
-                )
 
     def _refines(self, refine: str | None) -> str | None:
         """How draws are refined, checked."""

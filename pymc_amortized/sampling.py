@@ -19,7 +19,7 @@ from pymc_amortized.refinement import diagnose, first_proposals, more_proposals,
 if TYPE_CHECKING:
     from pymc_amortized.networks import Network
 
-__all__ = ["Drawn", "Sampler"]
+__all__ = ["Drawn", "Predict", "Sampler"]
 
 Arrays = Mapping[str, np.ndarray]
 Predict = Callable[[Arrays, int], dict[str, np.ndarray]]

@@ -33,6 +33,7 @@ from pymc_amortized.ordering import sorted_names
 
 __all__ = [
     "check_model",
+    "check_unchanged",
     "constant_data",
     "deterministic_names",
     "free_names",
@@ -189,6 +190,38 @@ def check_model(model: pm.Model) -> None:
     _check_missing(model)
     _check_samplers(model)
     _check_discrete(model)
+
+
+def check_unchanged(model: pm.Model, free: list[str], constants: dict[str, np.ndarray]) -> None:
+    """Refuse a model that has changed since its posterior was trained.
+
+    Parameters
+    ----------
+    model : pm.Model
+        The model.
+    free : list of str
+        Names of its free variables at that time.
+    constants : dict of str to ndarray
+        What :func:`constant_data` gave at that time.
+
+    Raises
+    ------
+    ValueError
+        Naming what has changed.
+    """
+    if free != (names := free_names(model)):
+        raise ValueError(
+            f"model: expected the free variables {', '.join(free)} that the posterior was trained "
+            f"on, got {', '.join(names)}. Train again with pma.fit."
+        )
+    now = constant_data(model)
+    for name, trained in constants.items():
+        if not np.array_equal(now[name], trained):
+            raise ValueError(
+                f"model: expected the data {name!r} that the posterior was trained on, got others. "
+                "Set them back with pm.set_data, or train again with pma.fit: only observed "
+                "values may differ from dataset to dataset."
+            )
 
 
 def _check_names(model: pm.Model) -> None:

@@ -76,3 +76,20 @@ def test_posterior_that_ignores_the_data_is_caught_by_the_likelihood() -> None:
     of_likelihood = uniformity(scaled_ranks(*likelihood, rng), rng).p_value[0]
     assert of_parameter > 0.01
     assert of_likelihood < 0.001
+
+
+@pytest.mark.parametrize("power", [1, 0, -1])
+def test_weighted_draws_of_another_distribution(power: int) -> None:
+    """Of a truth given a second observation: uniform by its likelihood, though few are left."""
+    rng = np.random.default_rng(5)
+    draws = rng.gamma(2.0, size=(4000, 1 + 30, 1))  # skewed
+    likelihood = np.exp(-20 * np.minimum(np.square(draws[..., 0] - 1), 9))
+    left = 1 / np.mean(likelihood**2, axis=1) * np.mean(likelihood, axis=1) ** 2
+    assert np.median(left) < 0.35
+    which = [rng.choice(31, p=w / w.sum()) for w in likelihood]
+    for row, place in enumerate(which):
+        draws[row, [0, place]] = draws[row, [place, 0]]
+    weights = np.exp(-20 * power * np.minimum(np.square(draws[..., 0] - 1), 9))
+    ranks = scaled_ranks(draws[:, 0], draws[:, 1:], rng, weights)
+    p_value = uniformity(ranks, rng).p_value[0]
+    assert (p_value > 0.001) == (power == 1)
