@@ -22,6 +22,7 @@ __all__ = [
     "DATATREE",
     "SAMPLE_DIMS",
     "attributes",
+    "effective_sample_size",
     "from_datatree",
     "mean_standard_error",
     "pareto_smoothed",
@@ -126,6 +127,26 @@ def mean_standard_error(draws: xr.Dataset) -> xr.Dataset:
     else:
         from arviz import mcse
     return mcse(draws, method="mean")
+
+
+def effective_sample_size(draws: xr.Dataset) -> xr.Dataset:
+    """Number of independent draws whose means would be as precise, by the installed ArviZ.
+
+    Parameters
+    ----------
+    draws : xarray.Dataset
+        Variables with dims ``(chain, draw, *others)``.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims ``others``. NaN with fewer than four draws a chain.
+    """
+    if DATATREE:
+        from arviz_stats import ess
+    else:
+        from arviz import ess
+    return ess(draws, method="mean")
 
 
 def pareto_smoothed(log_weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
