@@ -61,8 +61,9 @@ def compare(
 
         These see what no parameter shows alone, such as another correlation. They are made of
         draws that are as good as independent: chains are thinned by their effective sample sizes.
-        The classifier gets at most 2000 draws of each fit, and of more than 20 datasets at most
-        40,000 in all, the kernel at most 1000; the same fits give the same numbers.
+        The classifier gets at most 2000 draws of each fit and the kernel at most 1000, and of many
+        datasets at most 40,000 in all, so that a hundred take half a minute; the same fits give
+        the same numbers.
 
         A number is NaN where it does not exist: what belongs to the other kind of row, all that is
         divided by the sd of a reference that is constant, ``z`` where both fits are constant or a

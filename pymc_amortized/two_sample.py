@@ -16,10 +16,10 @@ CORRELATION: Final = 0.05
 
 FEWEST: Final = 20
 CLASSIFIED: Final = 2000
-CLASSIFIED_IN_ALL: Final = 40_000
 KERNEL_DRAWS: Final = 1000
-"""Draws of each fit: the least, the most for the classifier, of one dataset and of all, and the
-most for the kernel."""
+IN_ALL: Final = 40_000
+"""Draws of each fit: the least, the most for the classifier and for the kernel, and the most for
+either of all datasets."""
 
 FAR: Final = 1000.0
 """Reference sds beyond which draws are told apart anyhow, and squares may overflow."""
@@ -93,14 +93,14 @@ def joint_test(
     apart : tuple of float
         The largest :func:`spacing` of any of the parameters, in the fit and in the reference.
     datasets : int, default 1
-        Number of such tests: the more there are, the fewer draws the classifier gets.
+        Number of such tests: the more there are, the fewer draws they get.
 
     Returns
     -------
     TwoSample
         NaN if fewer than 20 independent draws are left, or all parameters are constant.
     """
-    most = int(np.clip(CLASSIFIED_IN_ALL // datasets, FEWEST, CLASSIFIED))
+    most = max(IN_ALL // datasets, FEWEST)
     numbers = [int(x[..., 0].size / step) for x, step in zip((draws, base), apart, strict=True)]
     if min(numbers) < FEWEST:
         return TwoSample()
@@ -109,8 +109,9 @@ def joint_test(
     if not differ.any():
         return TwoSample()
     x, y = _standardized(x[:, differ], y[:, differ])
-    classified = classifier_test(_evenly(x, most), _evenly(y, most))
-    return TwoSample(*classified, *kernel_test(_evenly(x, KERNEL_DRAWS), _evenly(y, KERNEL_DRAWS)))
+    few, fewer = min(CLASSIFIED, most), min(KERNEL_DRAWS, most)
+    classified = classifier_test(_evenly(x, few), _evenly(y, few))
+    return TwoSample(*classified, *kernel_test(_evenly(x, fewer), _evenly(y, fewer)))
 
 
 def classifier_test(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

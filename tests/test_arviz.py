@@ -65,6 +65,32 @@ def test_pictures_alone_and_side_by_side(fits: dict) -> None:
     az.plot_ppc(fits["amortized"])
 
 
+@pytest.fixture(scope="module")
+def regressions(rough: pma.AmortizedPosterior) -> list[object]:
+    with warnings.catch_warnings(), rough.model:
+        warnings.simplefilter("ignore")
+        nuts = pm.sample(100, tune=100, chains=2, cores=1, **QUIET)
+    return [rough.sample(draws=50, refine=None, **QUIET), nuts]
+
+
+def test_pairs_alone_and_one_over_the_other(regressions: list) -> None:
+    """The second is drawn on the panels of the first, whose names are those of the parameters."""
+    if DATATREE:
+        panels = None
+        for fit in regressions:
+            panels = az.plot_pair(fit, plot_matrix=panels)
+        figure = panels.viz["figure"].item()
+        drawn = sum(len(ax.collections) + len(ax.lines) for ax in figure.axes)
+        alone = az.plot_pair(regressions[0]).viz["figure"].item()
+        assert drawn > sum(len(ax.collections) + len(ax.lines) for ax in alone.axes)
+        return
+    axes = az.plot_pair(regressions[0], marginals=True)
+    before = [len(ax.lines) + len(ax.collections) for ax in axes.ravel() if ax]
+    again = az.plot_pair(regressions[1], marginals=True, ax=axes)
+    assert (again == axes).all()
+    assert sum(len(ax.lines) + len(ax.collections) for ax in axes.ravel() if ax) > sum(before)
+
+
 def test_leave_one_out_is_that_of_the_closed_form(fits: dict) -> None:
     """The predictive distribution of a count, given the others, is negative binomial."""
     y = fits["NUTS"].observed_data["y"].to_numpy()
