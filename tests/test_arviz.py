@@ -33,6 +33,7 @@ def fits(counts: pma.AmortizedPosterior) -> dict[str, object]:
     with warnings.catch_warnings(), counts.model:
         warnings.simplefilter("ignore")
         nuts = pm.sample(500, tune=500, chains=4, cores=1, **QUIET)
+        pm.sample_posterior_predictive(nuts, var_names=["y"], extend_inferencedata=True, **QUIET)
         for fit in (amortized, nuts):
             pm.compute_log_likelihood(fit, progressbar=False)
     return {"amortized": amortized, "NUTS": nuts}
@@ -55,14 +56,17 @@ def test_pictures_alone_and_side_by_side(fits: dict) -> None:
         az.plot_dist(fits)
         az.plot_trace(fits["amortized"])
         az.plot_rank(fits["amortized"])
-        az.plot_ppc_dist(fits["amortized"])
+        for fit in fits.values():
+            az.plot_ppc_dist(fit)
         return
     az.plot_forest(list(fits.values()), model_names=list(fits))
     az.plot_density(list(fits.values()), data_labels=list(fits))
     az.plot_trace(fits["amortized"])
     az.plot_rank(fits["amortized"])
     az.plot_posterior(fits["amortized"])
-    az.plot_ppc(fits["amortized"])
+    _, axes = plt.subplots(1, 2)
+    for fit, ax in zip(fits.values(), axes, strict=True):
+        az.plot_ppc(fit, ax=ax)
 
 
 @pytest.fixture(scope="module")
