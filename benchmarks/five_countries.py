@@ -31,7 +31,7 @@ def distances(name: str, idata: Fit, reference: xr.Dataset) -> list[Figure]:
     return [
         *(
             at_most(f"{name}: difference of means, NUTS sd, {label}", abs(difference), 0.1)
-            for label, difference in table["mean_difference"].items()
+            for label, difference in table["mean_difference"].dropna().items()
         ),
         within(f"{name}: smallest sd ratio", ratios.min(), 0.9, 1.1),
         within(f"{name}: largest sd ratio", ratios.max(), 0.9, 1.1),

@@ -4,9 +4,11 @@ from typing import Any
 
 from pymc_amortized.calibration_plots import plot_calibration, plot_recovery
 from pymc_amortized.comparison import compare
+from pymc_amortized.comparison_plots import plot_compare
 from pymc_amortized.evidence import compare_models
 from pymc_amortized.fitting import fit
-from pymc_amortized.plots import plot_compare, plot_training
+from pymc_amortized.khat_plots import plot_khat
+from pymc_amortized.plots import plot_training
 from pymc_amortized.posterior import AmortizedPosterior
 from pymc_amortized.simulation import simulate
 from pymc_amortized.storage import load
@@ -22,6 +24,7 @@ __all__ = [
     "load",
     "plot_calibration",
     "plot_compare",
+    "plot_khat",
     "plot_recovery",
     "plot_training",
     "simulate",

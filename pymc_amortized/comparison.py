@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from itertools import product
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
-from pymc_amortized.generation import SAMPLE_DIMS, mean_standard_error
-from pymc_amortized.inference_data import Fit, group
+from pymc_amortized.alignment import Parameters, aligned_parameters, check_fits
+from pymc_amortized.distances import distances, moments
+from pymc_amortized.inference_data import Fit
+from pymc_amortized.two_sample import joint_test, spacing
 
-__all__ = ["Parameters", "aligned_parameters", "compare"]
-
-
-class Parameters(NamedTuple):
-    """Scalar parameters of one fit.
-
-    `draws` has shape ``(chains, draws, parameters)``; `labels` has the name of each parameter as
-    ``az.summary`` writes it and `variables` that of the variable it belongs to.
-    """
-
-    draws: np.ndarray
-    labels: list[str]
-    variables: list[str]
+__all__ = ["compare"]
 
 
 def compare(
@@ -34,7 +21,7 @@ def compare(
     reference: str | None = None,
     var_names: str | Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Tabulate how far fits of the same model are apart, parameter by parameter.
+    """Tabulate how far fits of the same model are apart, parameter by parameter and jointly.
 
     Parameters
     ----------
@@ -50,8 +37,11 @@ def compare(
     Returns
     -------
     pandas.DataFrame
-        One row per scalar parameter, labelled as by ``az.summary``. With more than two fits the
-        rows have one more, outer level: the fit. The columns are
+        One row per scalar parameter, labelled as by ``az.summary``, and below them a row
+        ``jointly`` of all parameters at once, or ``jointly[label]`` for each dataset: the dims of
+        datasets are those of the group ``amortized``, which what
+        :meth:`AmortizedPosterior.sample` returns has, and where no fit has it there are none.
+        With more than two fits the rows have one more, outer level: the fit. The columns are
 
         - ``mean``, ``sd`` and ``reference_mean``, ``reference_sd``: of the draws;
         - ``mean_difference``: (mean - reference mean) / reference sd;
@@ -59,11 +49,27 @@ def compare(
           standard errors [1]_: about standard normal if the posteriors are one;
         - ``sd_ratio``: sd / reference sd;
         - ``wasserstein``: the 1-Wasserstein distance of the draws [2]_ / reference sd, which sees
-          differences of shape too. It is never below the absolute ``mean_difference``.
+          differences of shape too. It is never below the absolute ``mean_difference``;
 
-        A number is NaN where it does not exist: all that is divided by the sd of a reference
-        that is constant, ``z`` where both fits are constant or a chain has fewer than four draws,
-        and everything where draws are NaN or infinite.
+        and, jointly,
+
+        - ``c2st``: the cross-validated accuracy of a classifier that has to tell the draws apart
+          [3]_ [4]_: 0.5 if it cannot, 1 if nothing is alike;
+        - ``mmd``: the squared maximum mean discrepancy for a Gaussian kernel [5]_, without bias:
+          about zero, and as often below, if the posteriors are one;
+        - ``c2st_p_value`` and ``mmd_p_value``: how probable as much or more is if they are.
+
+        These see what no parameter shows alone, such as another correlation. They are made of
+        draws that are as good as independent: chains are thinned by their effective sample sizes.
+        The classifier gets at most 2000 draws of each fit and the kernel at most 1000, and of many
+        datasets at most 40,000 in all, so that a hundred take half a minute; the same fits give
+        the same numbers.
+
+        A number is NaN where it does not exist: what belongs to the other kind of row, all that is
+        divided by the sd of a reference that is constant, ``z`` where both fits are constant or a
+        chain has fewer than four draws, and everything where draws are NaN or infinite. Jointly
+        also where fewer than 20 independent draws are left; constants that the fits share are
+        left out.
 
     Raises
     ------
@@ -81,6 +87,10 @@ def compare(
        and localization: an improved R-hat. Bayesian Analysis 16(2).
     .. [2] Ramdas, García Trillos and Cuturi (2017). On Wasserstein two-sample testing and
        related families of nonparametric tests. Entropy 19(2), 47.
+    .. [3] Lopez-Paz and Oquab (2017). Revisiting classifier two-sample tests. ICLR.
+    .. [4] Lueckmann, Boelts, Greenberg, Gonçalves and Macke (2021). Benchmarking simulation-based
+       inference. AISTATS.
+    .. [5] Gretton, Borgwardt, Rasch, Schölkopf and Smola (2012). A kernel two-sample test. JMLR 13.
 
     Examples
     --------
@@ -91,7 +101,7 @@ def compare(
     >>> compare(fits).loc["mu", "mean_difference"].round(1)
     np.float64(0.5)
     """
-    _check_number(fits, 2)
+    check_fits(fits, 2)
     reference = list(fits)[-1] if reference is None else reference
     if reference not in fits:
         raise ValueError(
@@ -100,11 +110,14 @@ def compare(
         )
     parameters = aligned_parameters(fits, var_names=var_names, reference=reference)
     base = parameters.pop(reference)
-    moments = _moments(base.draws)
+    of_base, apart = moments(base.draws), spacing(base.draws)
     tables = {
-        name: pd.DataFrame(
-            _distances(fit.draws, base.draws, moments), pd.Index(fit.labels, name="parameter")
-        )
+        name: pd.concat(
+            [
+                pd.DataFrame(distances(fit.draws, base.draws, of_base), fit.labels),
+                _jointly(fit, base, apart),
+            ]
+        ).rename_axis("parameter")
         for name, fit in parameters.items()
     }
     if len(tables) == 1:
@@ -112,175 +125,14 @@ def compare(
     return pd.concat(tables, names=["fit"])
 
 
-def aligned_parameters(
-    fits: Mapping[str, Fit],
-    *,
-    var_names: str | Sequence[str] | None = None,
-    reference: str | None = None,
-) -> dict[str, Parameters]:
-    """Match the scalar parameters of fits by name and coordinates.
-
-    Parameters
-    ----------
-    fits : mapping of str to arviz.InferenceData, xarray.DataTree or xarray.Dataset
-        Fits by name, with a group ``posterior``.
-    var_names : str or sequence of str, optional
-        Variables wanted; by default those that all fits hold.
-    reference : str, optional
-        The fit whose order of variables, dims and coordinates is taken; by default the last one.
-
-    Returns
-    -------
-    dict of str to Parameters
-        For each fit the same parameters in the same order.
-
-    Raises
-    ------
-    ValueError
-        As :func:`compare`.
-    """
-    _check_number(fits, 1)
-    posteriors = {name: _posterior(name, fit) for name, fit in fits.items()}
-    base = posteriors[list(fits)[-1] if reference is None else reference]
-    names = _variable_names(posteriors, base, var_names)
-    return {
-        fit: _flatten({name: _align(posterior[name], base[name], fit) for name in names})
-        for fit, posterior in posteriors.items()
-    }
-
-
-def _check_number(fits: Mapping[str, Fit], least: int) -> None:
-    """Refuse too few fits, and those without names."""
-    example = 'Pass for example {"amortized": idata, "NUTS": nuts}.'
-    if not isinstance(fits, Mapping):
-        raise TypeError(
-            f"fits: expected a mapping from names to fits, got {type(fits).__name__}. {example}"
-        )
-    if len(fits) < least:
-        raise ValueError(
-            f"fits: expected at least {('one fit', 'two fits')[least - 1]} by name, got "
-            f"{', '.join(fits) or 'none'}. {example}"
-        )
-
-
-def _posterior(name: str, fit: Fit) -> xr.Dataset:
-    """The posterior of a fit, complained about by the fit's name if it is not one."""
-    try:
-        return group(fit, "posterior")
-    except (KeyError, TypeError) as error:
-        raise type(error)(f"fits[{name!r}]: {error.args[0]}") from None
-
-
-def _variable_names(
-    posteriors: Mapping[str, xr.Dataset], base: xr.Dataset, wanted: str | Sequence[str] | None
-) -> list[Hashable]:
-    """The wanted variables, or all common ones in the order of the reference."""
-    if wanted is None:
-        names = [name for name in base if all(name in data for data in posteriors.values())]
-        if not names:
-            held = "; ".join(f"{fit}: {_listed(data)}" for fit, data in posteriors.items())
-            raise ValueError(
-                f"fits: expected variables that all fits hold, got {held}. Compare fits of one "
-                "model, or rename their variables alike."
-            )
-        return names
-    names = [wanted] if isinstance(wanted, str) else list(wanted)
-    if not names:
-        raise ValueError("var_names: expected at least one name, got none.")
-    for fit, data in posteriors.items():
-        if missing := [name for name in names if name not in data]:
-            raise ValueError(
-                f"var_names: expected variables of {fit!r} ({_listed(data)}), got "
-                f"{_listed(missing)}. Leave out what not all fits hold."
-            )
-    return names
-
-
-def _align(variable: xr.DataArray, base: xr.DataArray, fit: str) -> xr.DataArray:
-    """`variable` with the dims in the order of `base`, and the coordinates too."""
-    dims = [dim for dim in base.dims if dim not in SAMPLE_DIMS]
-    if set(variable.dims) != {*SAMPLE_DIMS, *dims}:
-        raise ValueError(
-            f"fits: expected {base.name!r} to have the dims ({_listed([*SAMPLE_DIMS, *dims])}) in "
-            f"every fit, as in the reference, got ({_listed(variable.dims)}) in {fit!r}. Select "
-            "from, or rename, one of them."
-        )
-    for dim in dims:
-        ours, theirs = variable.get_index(dim), base.get_index(dim)
-        if ours.equals(theirs):
-            continue
-        absent, surplus = theirs.difference(ours, sort=False), ours.difference(theirs, sort=False)
-        if len(absent) or len(surplus) or not ours.is_unique:
-            raise ValueError(
-                f"fits: expected {base.name!r} to have the same coordinates of {dim!r} in every "
-                f"fit; {fit!r} lacks {_listed(absent)} of the reference's, and the reference "
-                f"lacks {_listed(surplus)} of its. Select the common ones with .sel first."
-            )
-        variable = variable.sel({dim: theirs})
-    return variable.transpose(*SAMPLE_DIMS, *dims)
-
-
-def _flatten(variables: Mapping[Hashable, xr.DataArray]) -> Parameters:
-    """Put all scalars of all variables side by side."""
-    draws, labels, owners = [], [], []
-    for name, variable in variables.items():
-        values = variable.to_numpy().astype(float)
-        draws.append(values.reshape(*values.shape[:2], -1))
-        coordinates = [variable[dim].to_numpy() for dim in variable.dims[2:]]
-        cells = [", ".join(map(str, cell)) for cell in product(*coordinates)]
-        labels += [f"{name}[{cell}]" if cell else str(name) for cell in cells]
-        owners += [str(name)] * len(cells)
-    return Parameters(np.concatenate(draws, axis=-1), labels, owners)
-
-
-def _moments(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, sd and Monte Carlo standard error of the mean, each of shape (parameters,)."""
-    finite = np.isfinite(draws).all(axis=(0, 1))
-    constant = finite & (draws == draws[:1, :1]).all(axis=(0, 1))
-    mean, sd, error = np.full((3, draws.shape[-1]), np.nan)
-    mean[constant], sd[constant], error[constant] = draws[0, 0, constant], 0, 0
-    vary = finite & ~constant
-    if vary.any():
-        varying = draws[..., vary]
-        mean[vary], sd[vary] = varying.mean(axis=(0, 1)), varying.std(axis=(0, 1), ddof=1)
-        dataset = xr.Dataset({"x": ((*SAMPLE_DIMS, "parameter"), varying)})
-        error[vary] = mean_standard_error(dataset)["x"]
-    return mean, sd, error
-
-
-def _distances(
-    draws: np.ndarray, base: np.ndarray, moments: tuple[np.ndarray, np.ndarray, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """Columns of the table, each of shape (parameters,)."""
-    mean, sd, error = _moments(draws)
-    base_mean, base_sd, base_error = moments
-    scale = np.where(base_sd > 0, base_sd, np.nan)
-    joint_error = np.hypot(error, base_error)
-    return {
-        "mean": mean,
-        "sd": sd,
-        "reference_mean": base_mean,
-        "reference_sd": base_sd,
-        "mean_difference": (mean - base_mean) / scale,
-        "z": (mean - base_mean) / np.where(joint_error > 0, joint_error, np.nan),
-        "sd_ratio": sd / scale,
-        "wasserstein": _wasserstein(draws, base, np.isfinite(mean + scale)) / scale,
-    }
-
-
-def _wasserstein(draws: np.ndarray, base: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """1-Wasserstein distance of each parameter, NaN where not `known`."""
-    from scipy.stats import wasserstein_distance  # half a second that PyMC 6 does not spend
-
-    distances = np.full(known.shape, np.nan)
-    for position in np.flatnonzero(known):
-        distances[position] = wasserstein_distance(
-            draws[..., position].ravel(), base[..., position].ravel()
-        )
-    return distances
-
-
-def _listed(names: Sequence[Hashable] | xr.Dataset | pd.Index, most: int = 5) -> str:
-    """Names in a row, the first few of many."""
-    shown = ", ".join(map(str, list(names)[:most])) or "none"
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+def _jointly(fit: Parameters, base: Parameters, of_base: np.ndarray) -> pd.DataFrame:
+    """Tests of all parameters of a dataset, one row for each dataset."""
+    owners, datasets = np.array(fit.datasets), list(dict.fromkeys(fit.datasets))
+    of_fit = spacing(fit.draws)
+    rows = []
+    for dataset in datasets:
+        own = owners == dataset
+        apart = (of_fit[own].max(), of_base[own].max())
+        rows.append(joint_test(fit.draws[..., own], base.draws[..., own], apart, len(datasets)))
+    labels = [f"jointly[{dataset}]" if dataset else "jointly" for dataset in datasets]
+    return pd.DataFrame(rows, labels)

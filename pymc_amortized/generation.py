@@ -23,6 +23,7 @@ __all__ = [
     "SAMPLE_DIMS",
     "attributes",
     "convergence",
+    "effective_sample_size",
     "from_datatree",
     "mean_standard_error",
     "pareto_smoothed",
@@ -155,6 +156,26 @@ def convergence(draws: np.ndarray) -> tuple[float, float]:
         return np.nan, np.nan
     dataset = xr.Dataset({"x": ((*SAMPLE_DIMS, "quantity"), draws)})
     return float(rhat(dataset)["x"].max()), float(ess(dataset)["x"].min())
+
+
+def effective_sample_size(draws: xr.Dataset) -> xr.Dataset:
+    """Number of independent draws whose means would be as precise, by the installed ArviZ.
+
+    Parameters
+    ----------
+    draws : xarray.Dataset
+        Variables with dims ``(chain, draw, *others)``.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims ``others``. NaN with fewer than four draws a chain.
+    """
+    if DATATREE:
+        from arviz_stats import ess
+    else:
+        from arviz import ess
+    return ess(draws, method="mean")
 
 
 def pareto_smoothed(log_weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -33,6 +33,7 @@ def fits(counts: pma.AmortizedPosterior) -> dict[str, object]:
     with warnings.catch_warnings(), counts.model:
         warnings.simplefilter("ignore")
         nuts = pm.sample(500, tune=500, chains=4, cores=1, **QUIET)
+        pm.sample_posterior_predictive(nuts, var_names=["y"], extend_inferencedata=True, **QUIET)
         for fit in (amortized, nuts):
             pm.compute_log_likelihood(fit, progressbar=False)
     return {"amortized": amortized, "NUTS": nuts}
@@ -55,14 +56,43 @@ def test_pictures_alone_and_side_by_side(fits: dict) -> None:
         az.plot_dist(fits)
         az.plot_trace(fits["amortized"])
         az.plot_rank(fits["amortized"])
-        az.plot_ppc_dist(fits["amortized"])
+        for fit in fits.values():
+            az.plot_ppc_dist(fit)
         return
     az.plot_forest(list(fits.values()), model_names=list(fits))
     az.plot_density(list(fits.values()), data_labels=list(fits))
     az.plot_trace(fits["amortized"])
     az.plot_rank(fits["amortized"])
     az.plot_posterior(fits["amortized"])
-    az.plot_ppc(fits["amortized"])
+    _, axes = plt.subplots(1, 2)
+    for fit, ax in zip(fits.values(), axes, strict=True):
+        az.plot_ppc(fit, ax=ax)
+
+
+@pytest.fixture(scope="module")
+def regressions(rough: pma.AmortizedPosterior) -> list[object]:
+    with warnings.catch_warnings(), rough.model:
+        warnings.simplefilter("ignore")
+        nuts = pm.sample(100, tune=100, chains=2, cores=1, **QUIET)
+    return [rough.sample(draws=50, refine=None, **QUIET), nuts]
+
+
+def test_pairs_alone_and_one_over_the_other(regressions: list) -> None:
+    """The second is drawn on the panels of the first, whose names are those of the parameters."""
+    if DATATREE:
+        panels = None
+        for fit in regressions:
+            panels = az.plot_pair(fit, plot_matrix=panels)
+        figure = panels.viz["figure"].item()
+        drawn = sum(len(ax.collections) + len(ax.lines) for ax in figure.axes)
+        alone = az.plot_pair(regressions[0]).viz["figure"].item()
+        assert drawn > sum(len(ax.collections) + len(ax.lines) for ax in alone.axes)
+        return
+    axes = az.plot_pair(regressions[0], marginals=True)
+    before = [len(ax.lines) + len(ax.collections) for ax in axes.ravel() if ax]
+    again = az.plot_pair(regressions[1], marginals=True, ax=axes)
+    assert (again == axes).all()
+    assert sum(len(ax.lines) + len(ax.collections) for ax in axes.ravel() if ax) > sum(before)
 
 
 def test_leave_one_out_is_that_of_the_closed_form(fits: dict) -> None:

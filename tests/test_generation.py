@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.signal import lfilter
 from scipy.special import logsumexp
 
 from pymc_amortized import generation
@@ -14,6 +15,17 @@ def test_mean_standard_error_of_independent_draws() -> None:
     error = generation.mean_standard_error(dataset)["x"]
     assert error.dims == ("row",)
     assert error.mean().item() == pytest.approx(2 / np.sqrt(4000), rel=0.05)
+
+
+def test_effective_sample_size_of_chains_with_a_known_one() -> None:
+    """An autoregressive chain of rho has (1 - rho) / (1 + rho) of its length."""
+    noise = np.random.default_rng(4).normal(size=(4, 2000, 50))
+    dims = ("chain", "draw", "row")
+    chains = {"free": (dims, noise), "slow": (dims, lfilter([1], [1, -0.5], noise, axis=1))}
+    size = generation.effective_sample_size(xr.Dataset(chains))
+    assert size["slow"].dims == ("row",)
+    assert size["free"].mean().item() == pytest.approx(8000, rel=0.05)
+    assert size["slow"].mean().item() == pytest.approx(8000 / 3, rel=0.05)
 
 
 def tail(shape: float) -> np.ndarray:
