@@ -89,7 +89,7 @@ def main(folder: Path) -> None:
     print(table[columns].dropna().round(3).to_string())
     jointly = table[["c2st", "c2st_p_value", "mmd", "mmd_p_value"]].dropna()
     print(f"\nAll parameters of a country (a C2ST of 0.5: nothing to tell apart):\n{'-' * 86}")
-    print(jointly.round(3).to_string())
+    print(jointly.round(4).to_string())
     print(f"\nWhat the {y.sizes['country']} posteriors say of themselves:\n{'-' * 86}")
     diagnosis = every["amortized"]
     strangest = diagnosis["surprise"].sortby(diagnosis["surprise"])[:3]
