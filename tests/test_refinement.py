@@ -161,12 +161,10 @@ def test_weights_worth_too_few_draws_warn_of_the_datasets() -> None:
         "refined_by": np.array(["psis", "psis", "psis", "nuts"]),
     }
     datasets = Datasets({}, {"shop": np.array(SHOPS[:4])}, (4,))
-    with pytest.warns(UserWarning, match="Pareto k") as warned:
+    heavy = r"^Pareto k of the datasets shop 2 is above 0.68 \(0.90 at most\)"
+    few = r"^The weighted draws of the datasets shop 1 are worth few .*\(120 at least\)"
+    with pytest.warns(UserWarning, match=heavy), pytest.warns(UserWarning, match=few):
         warn_of_weights(Drawn({}, {}, {}, known), 1000, datasets)
-    heavy, few = (str(w.message) for w in warned)
-    assert heavy.startswith("Pareto k of the datasets shop 2 is above 0.68 (0.90 at most)")
-    assert few.startswith("The weighted draws of the datasets shop 1 are worth few independent")
-    assert "(120 at least)" in few
 
 
 def test_more_proposals_where_they_help() -> None:
@@ -202,11 +200,11 @@ def test_without_finite_densities_the_draws_are_the_network_s_own() -> None:
 @pytest.mark.parametrize("refine", ["psis", "auto"])
 def test_impossible_data_do_not_lose_the_other_datasets(refine: str) -> None:
     data = {"y": np.array([[1, 2, 3], [1, 11, 3]])}
-    with pytest.warns(UserWarning, match="the network's own") as warned:
-        idata = untrained("beta_binomial").sample(data, refine=refine, draws=250, **QUIET)
-    texts = [str(w.message) for w in warned]
-    assert any("'y' inside the support" in t and "datasets 1, such as 11" in t for t in texts)
-    assert any(t.startswith("Draws of the datasets 1 are the network's own") for t in texts)
+    outside = "'y' inside the support.* datasets 1, such as 11"
+    own = "^Draws of the datasets 1 are the network's own"
+    amortized = untrained("beta_binomial")
+    with pytest.warns(UserWarning, match=outside), pytest.warns(UserWarning, match=own):
+        idata = amortized.sample(data, refine=refine, draws=250, **QUIET)
     assert idata.amortized["refined_by"].to_numpy().tolist() == ["psis", "none"]
     np.testing.assert_array_equal(np.isinf(idata.amortized["pareto_k"]), [False, True])
     assert np.isfinite(idata.posterior["p"]).all()
