@@ -15,7 +15,7 @@ import pymc_amortized as pma
 from pymc_amortized import nuts
 from pymc_amortized.inference_data import group
 from pymc_amortized.nuts import nuts_sampler
-from pymc_amortized.rescue import LARGEST_R_HAT, PROPOSALS, Rescued, rescued, starts
+from pymc_amortized.rescue import LARGEST_R_HAT, PROPOSALS, Rescued, launch, rescued
 
 DATASETS, DRAWS = 1000, 1000
 RESCUED = 8
@@ -81,14 +81,14 @@ def rescue(name: str, sampler: str, monkey: Callable[[str], None]) -> list[Figur
         amortized = pma.fit(build(np.zeros(size)), max_seconds=2, random_seed=1, progressbar=False)
     y = simulated(amortized.model, RESCUED)
     monkey(sampler)
-    chains_of = nuts_sampler(amortized.model, amortized._parameters.shapes)
+    sample = nuts_sampler(amortized.model, amortized._parameters.shapes)
     rng = np.random.default_rng(1)
 
     def run() -> dict[int, Rescued]:
         given = [{"y": row} for row in y]
         proposed = [amortized._sampler.proposals({"y": row[None]}, PROPOSALS, rng) for row in y]
-        started = [starts(*pair, 4, rng) for pair in proposed]
-        return dict(rescued(chains_of, given, started, DRAWS, rng, lambda _: None))
+        launches = [launch(*pair, 4, rng) for pair in proposed]
+        return dict(rescued(sample, given, launches, DRAWS, rng))
 
     run()
     start = time.perf_counter()

@@ -1,55 +1,60 @@
 """NUTS for many datasets of one model: compiled once, warmed up by an approximation of each."""
 
 import pickle
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, reduce
 from importlib.util import find_spec
+from itertools import cycle
 from math import prod
 from operator import add
 from typing import Any, NamedTuple
 
 import numpy as np
 import pymc as pm
-import pytensor.tensor as pt
+import pytensor
+from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.replace import graph_replace
+from pytensor.graph.traversal import graph_inputs
 
 from pymc_amortized.density import log_density_terms
 from pymc_amortized.graphs import observed_variables
 from pymc_amortized.inference_data import group
 
-__all__ = ["Chain", "Chains", "Start", "nuts_sampler", "whitened_model"]
+__all__ = ["Chains", "Launch", "Nuts", "inputs_of", "nuts_sampler", "whitened_model"]
 
 Arrays = Mapping[str, np.ndarray]
 Ended = tuple[int, np.ndarray, int]
-Run = Callable[[Sequence["Task"]], Iterator[Ended]]
-Chains = Callable[..., Iterator[tuple[int, "Chain"]]]
+Nuts = Callable[..., Iterator[tuple[int, "Chains"]]]
 
-TARGET_ACCEPT = 0.9
-"""Of the step size: between PyMC's 0.8 and what its users are advised to try after divergences."""
+TARGET_ACCEPT = 0.8
+"""Of the step size, as ``pm.sample`` has it."""
 
 
-class Start(NamedTuple):
-    """Where a chain starts, and the scale that its posterior is thought to have.
+class Launch(NamedTuple):
+    """Where the chains of a dataset start, and the posterior that is expected there.
 
     Attributes
     ----------
-    point : ndarray of shape (size,)
+    points : ndarray of shape (chains, size)
         Unconstrained parameters.
+    centre : ndarray of shape (size,)
+        Their posterior mean.
     scale : ndarray of shape (size, size)
-        Lower Cholesky factor of their covariance.
+        Lower Cholesky factor of their posterior covariance.
     """
 
-    point: np.ndarray
+    points: np.ndarray
+    centre: np.ndarray
     scale: np.ndarray
 
 
-class Chain(NamedTuple):
-    """Draws of one chain.
+class Chains(NamedTuple):
+    """Draws for one dataset.
 
     Attributes
     ----------
-    vector : ndarray of shape (draws, size)
+    vector : ndarray of shape (chains, draws, size)
         Unconstrained parameters.
     divergences : int
         Draws whose trajectories diverged.
@@ -60,16 +65,27 @@ class Chain(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A chain that is to be drawn: the data of the whitened model, and how much of what."""
+    """Chains of the whitened model that are to be drawn for one dataset.
+
+    Attributes
+    ----------
+    data : dict of str to ndarray
+        Values of the model's inputs.
+    starts : ndarray of shape (chains, size)
+        Values of ``z``.
+    draws, tune, seed : int
+        Draws of each chain, steps of adaptation before them, seed.
+    """
 
     data: dict[str, np.ndarray]
+    starts: np.ndarray
     draws: int
     tune: int
     seed: int
 
 
-def nuts_sampler(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> Chains:
-    """Compile a sampler of chains, each for a dataset and from a start of its own.
+def nuts_sampler(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> Nuts:
+    """Compile NUTS for many datasets of a model, warmed up by a guess at each posterior.
 
     It is nutpie's where that is installed, else PyMC's in worker processes, which compile the
     model once each; data, starting points and metrics are inputs.
@@ -84,9 +100,9 @@ def nuts_sampler(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> Chai
     Returns
     -------
     callable
-        Takes observed values and starts, one of each for every chain, the number of draws and of
-        steps of adaptation before them, and a generator; yields the number and the
-        :class:`Chain` of each chain that has ended.
+        Takes observed values and launches, one of each for every dataset, the number of draws and
+        of steps of adaptation before them, and a generator; yields the number and the
+        :class:`Chains` of each dataset that is finished.
 
     References
     ----------
@@ -95,30 +111,30 @@ def nuts_sampler(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> Chai
     target = whitened_model(model, shapes)
     run = (_nutpie if find_spec("nutpie") else _pymc)(target)
 
-    def chains(
+    def sample(
         observed: Sequence[Arrays],
-        starts: Sequence[Start],
+        launches: Sequence[Launch],
         draws: int,
         tune: int,
         rng: np.random.Generator,
-    ) -> Iterator[tuple[int, Chain]]:
-        seeds = rng.integers(2**31, size=len(starts)).tolist()
+    ) -> Iterator[tuple[int, Chains]]:
+        seeds = rng.integers(2**31, size=len(launches)).tolist()
         tasks = [
-            Task(_data(values, start), draws, tune, seed)
-            for values, start, seed in zip(observed, starts, seeds, strict=True)
+            Task(_data(values, launch), _whitened(launch), draws, tune, seed)
+            for values, launch, seed in zip(observed, launches, seeds, strict=True)
         ]
-        for number, vector, divergences in run(tasks):
-            point, scale = starts[number]
-            yield number, Chain(point + vector @ scale.T, divergences)
+        for number, z, divergences in run(tasks):
+            launch = launches[number]
+            yield number, Chains(launch.centre + z @ launch.scale.T, divergences)
 
-    return chains
+    return sample
 
 
 def whitened_model(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> pm.Model:
     """Make a model of one flat variable ``z``, of mean zero and variance one if all goes well.
 
-    The unconstrained parameters of the given model are ``point + scale @ z``; its log joint is a
-    potential. Observed values, `point` and `scale` are ``pm.Data``, so that neither another
+    The unconstrained parameters of the given model are ``centre + scale @ z``; its log joint is a
+    potential. Observed values, `centre` and `scale` are shared variables, so that neither another
     dataset nor another metric has to be compiled.
 
     Parameters
@@ -132,17 +148,29 @@ def whitened_model(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> pm
     values, terms = log_density_terms(model, [*free, *observed], transformed=True)
     log_joint = reduce(add, (term.sum() for term in terms))
     size = sum(map(prod, shapes.values()))
+    centre, scale = _held("centre", np.zeros(size)), _held("scale", np.eye(size))
+    data = [
+        _held(f"data_of_{v.name}", np.zeros(v.type.shape, v.type.dtype))
+        for v in values[len(free) :]
+    ]
     with pm.Model() as whitened:
-        point, scale = pm.Data("point", np.zeros(size)), pm.Data("scale", np.eye(size))
-        vector = point + scale @ pm.Flat("z", shape=size)
-        given = _pieces(vector, shapes)
-        for value in values[len(free) :]:
-            empty = np.zeros(value.type.shape, value.type.dtype)
-            held = pm.Data(f"data_of_{value.name}", empty)
-            given.append(pt.specify_shape(held, value.type.shape))
+        z = pm.Flat("z", shape=size)
+        vector = centre + (scale * z).sum(axis=1)  # without BLAS faster than a product
+        given = [*_pieces(vector, shapes), *data]
         given = [g.astype(v.type.dtype) for g, v in zip(given, values, strict=True)]
         pm.Potential("log_joint", graph_replace(log_joint, dict(zip(values, given, strict=True))))
     return whitened
+
+
+def inputs_of(whitened: pm.Model) -> dict[str, SharedVariable]:
+    """The data, ``centre`` and ``scale`` of a whitened model, by name."""
+    inputs = graph_inputs(whitened.potentials)
+    return {v.name: v for v in inputs if isinstance(v, SharedVariable) and v.name}
+
+
+def _held(name: str, value: np.ndarray) -> SharedVariable:
+    """An input whose shape is known, so that graphs are as lean as with a constant."""
+    return pytensor.shared(value, name=name, shape=value.shape)
 
 
 def _pieces(vector: Any, shapes: Mapping[str, tuple[int, ...]]) -> list[Any]:
@@ -154,37 +182,54 @@ def _pieces(vector: Any, shapes: Mapping[str, tuple[int, ...]]) -> list[Any]:
     ]
 
 
-def _data(observed: Arrays, start: Start) -> dict[str, np.ndarray]:
-    return start._asdict() | {f"data_of_{name}": value for name, value in observed.items()}
+def _data(observed: Arrays, launch: Launch) -> dict[str, np.ndarray]:
+    data = {f"data_of_{name}": value for name, value in observed.items()}
+    return data | {"centre": launch.centre, "scale": launch.scale}
 
 
-def _pymc(target: pm.Model) -> Run:
+def _whitened(launch: Launch) -> np.ndarray:
+    starts = np.linalg.solve(launch.scale, (launch.points - launch.centre).T).T
+    return np.ascontiguousarray(starts)
+
+
+def _pymc(target: pm.Model) -> Callable[[Sequence[Task]], Iterator[Ended]]:
     import cloudpickle
     from joblib import Parallel, cpu_count, delayed
 
     text = cloudpickle.dumps(target)
 
     def run(tasks: Sequence[Task]) -> Iterator[Ended]:
-        workers = min(cpu_count(), len(tasks))
-        every = Parallel(n_jobs=workers, return_as="generator_unordered")
-        yield from every(delayed(_pymc_chain)(text, n, task) for n, task in enumerate(tasks))
+        every = [(n, chain) for n, task in enumerate(tasks) for chain in range(len(task.starts))]
+        workers = Parallel(min(cpu_count(), len(every)), return_as="generator_unordered")
+        ended: dict[int, dict[int, tuple[np.ndarray, int]]] = {}
+        for n, chain, draws, divergences in workers(
+            delayed(_pymc_chain)(text, n, chain, tasks[n]) for n, chain in every
+        ):
+            mine = ended.setdefault(n, {})
+            mine[chain] = draws, divergences
+            if len(mine) == len(tasks[n].starts):
+                chains, lost = zip(*(mine[k] for k in sorted(mine)), strict=True)
+                yield n, np.stack(chains), sum(lost)
+                del ended[n]
 
     return run
 
 
-def _pymc_chain(text: bytes, number: int, task: Task) -> Ended:
+def _pymc_chain(
+    text: bytes, number: int, chain: int, task: Task
+) -> tuple[int, int, np.ndarray, int]:
     """Draw a chain in a worker process."""
     target, step = _stepper(text)
-    with target:
-        pm.set_data(task.data)
-    rng = np.random.default_rng(task.seed)
+    for name, held in inputs_of(target).items():
+        held.set_value(task.data[name])
+    rng = np.random.default_rng([task.seed, chain])
     if hasattr(step, "setup_chain"):  # PyMC 6
         step.setup_chain(rng, task.tune, task.draws)
     else:
         step.set_rng(rng)
     step.tune, step.iter_count = True, 0
     step.reset_tuning()
-    point, draws, divergences = target.initial_point(), [], 0
+    point, draws, divergences = {"z": task.starts[chain]}, [], 0
     for k in range(task.tune + task.draws):
         if k == task.tune:
             step.stop_tuning()
@@ -192,7 +237,7 @@ def _pymc_chain(text: bytes, number: int, task: Task) -> Ended:
         if k >= task.tune:
             draws.append(point["z"])
             divergences += bool(stats["diverging"])
-    return number, np.stack(draws), divergences
+    return number, chain, np.stack(draws), divergences
 
 
 @lru_cache(maxsize=1)
@@ -202,41 +247,29 @@ def _stepper(text: bytes) -> tuple[pm.Model, pm.NUTS]:
     return target, pm.NUTS(model=target, target_accept=TARGET_ACCEPT)
 
 
-def _nutpie(target: pm.Model) -> Run:
+def _nutpie(target: pm.Model) -> Callable[[Sequence[Task]], Iterator[Ended]]:
     import nutpie
     from joblib import cpu_count
 
     compiled = nutpie.compile_pymc_model(target, jitter_rvs=set())
 
-    def start(task: Task) -> Any:
-        return nutpie.sample(
-            compiled.with_data(**task.data),
-            draws=task.draws,
-            tune=task.tune,
-            chains=1,
-            cores=1,
-            seed=task.seed,
-            target_accept=TARGET_ACCEPT,
-            save_warmup=False,
-            progress_bar=False,
-            blocking=False,
-        )
-
     def run(tasks: Sequence[Task]) -> Iterator[Ended]:
-        running: deque[tuple[int, Any]] = deque()
-        waiting = deque(enumerate(tasks))
-        try:
-            while running or waiting:
-                while waiting and len(running) < cpu_count():
-                    number, task = waiting.popleft()
-                    running.append((number, start(task)))
-                number, sampler = running[0]
-                fit = sampler.wait()
-                running.popleft()
-                diverging = group(fit, "sample_stats")["diverging"]
-                yield number, group(fit)["z"].to_numpy()[0], int(diverging.sum())
-        finally:
-            for _, sampler in running:
-                sampler.abort()
+        for n, task in enumerate(tasks):
+            starts = cycle(task.starts)  # nutpie asks for one for each chain, or once more
+            fit = nutpie.sample(
+                replace(
+                    compiled.with_data(**task.data), initial_point_func=lambda _, s=starts: next(s)
+                ),
+                draws=task.draws,
+                tune=task.tune,
+                chains=len(task.starts),
+                cores=cpu_count(),
+                seed=task.seed,
+                target_accept=TARGET_ACCEPT,
+                save_warmup=False,
+                progress_bar=False,
+            )
+            diverging = group(fit, "sample_stats")["diverging"]
+            yield n, group(fit)["z"].to_numpy(), int(diverging.sum())
 
     return run

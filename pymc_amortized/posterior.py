@@ -19,7 +19,7 @@ from pymc_amortized.density import density
 from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.forward import ForwardSampler, forward_sampler
 from pymc_amortized.inference_data import assemble
-from pymc_amortized.nuts import Chains, nuts_sampler
+from pymc_amortized.nuts import Nuts, nuts_sampler
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.points import read_points
 from pymc_amortized.preconditioning import Preconditioner
@@ -405,7 +405,7 @@ class AmortizedPosterior:
                 poor,
                 datasets.values,
                 self._sampler,
-                self._chains,
+                self._nuts,
                 sample_shape,
                 names,
                 rng,
@@ -414,7 +414,7 @@ class AmortizedPosterior:
             )
 
     @cached_property
-    def _chains(self) -> Chains:
+    def _nuts(self) -> Nuts:
         return nuts_sampler(self.model, self._parameters.shapes)
 
     @cached_property

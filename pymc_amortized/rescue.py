@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from pymc_amortized.generation import convergence
-from pymc_amortized.nuts import Chain, Chains, Start
+from pymc_amortized.nuts import Launch, Nuts
 from pymc_amortized.refinement import resample
 from pymc_amortized.sampling import Drawn, Predict, Sampler
 
-__all__ = ["LARGEST_R_HAT", "Rescued", "rescue", "rescued", "starts", "without_chains"]
+__all__ = ["LARGEST_R_HAT", "Rescued", "launch", "rescue", "rescued", "without_chains"]
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -56,7 +56,7 @@ def rescue(
     numbers: Sequence[int],
     observed: Arrays,
     sampler: Sampler,
-    chains_of: Chains,
+    sample: Nuts,
     sample_shape: tuple[int, int],
     names: Sequence[str],
     rng: np.random.Generator,
@@ -76,7 +76,7 @@ def rescue(
         Observed values.
     sampler : Sampler
         The amortized posterior, which gives the starts.
-    chains_of : callable
+    sample : callable
         What :func:`pymc_amortized.nuts.nuts_sampler` returned.
     sample_shape : tuple of int
         Chains, and draws in each.
@@ -91,18 +91,19 @@ def rescue(
     """
     chains, draws = sample_shape
     rows = {k: {name: values[k : k + 1] for name, values in observed.items()} for k in numbers}
-    started = {
-        k: starts(*sampler.proposals(row, PROPOSALS, rng), chains, rng) for k, row in rows.items()
+    launches = {
+        k: launch(*sampler.proposals(row, PROPOSALS, rng), chains, rng) for k, row in rows.items()
     }
-    possible = [k for k in numbers if started[k]]
+    possible = [k for k in numbers if launches[k] is not None]
     given = [{name: values[0] for name, values in rows[k].items()} for k in possible]
-    runs = rescued(chains_of, given, [started[k] for k in possible], draws, rng, advance)
+    runs = rescued(sample, given, [launches[k] for k in possible], draws, rng)
     try:
         for position, found in runs:
             k = possible[position]
             vector = found.vector.reshape(-1, found.vector.shape[-1])
             finished = sampler.of_chains(vector, rows[k], names, rng, predict)
             drawn.put(k, finished, refined_by="nuts", **_known(found))
+            advance(len(vector))
     except KeyboardInterrupt:
         warnings.warn(
             "NUTS was interrupted. The datasets that it had finished are kept, refined_by tells "
@@ -115,10 +116,10 @@ def _known(found: Rescued) -> dict[str, float]:
     return {name: getattr(found, name) for name in Rescued._fields[1:]}
 
 
-def starts(
+def launch(
     vector: np.ndarray, log_weight: np.ndarray, chains: int, rng: np.random.Generator
-) -> list[Start]:
-    """Choose where chains start, and guess the scale of the posterior, from weighted draws.
+) -> Launch | None:
+    """Choose where chains start, and guess at the posterior, from weighted draws.
 
     Where the weights are worth too few draws they are raised to a power below one, the largest
     at which they are worth enough: something between the network and the posterior.
@@ -136,8 +137,8 @@ def starts(
 
     Returns
     -------
-    list of Start
-        One for each chain; none where no draw is possible under the model.
+    Launch or None
+        None where no draw is possible under the model.
 
     References
     ----------
@@ -147,11 +148,10 @@ def starts(
     possible = np.isfinite(log_weight)
     vector, log_weight = vector[possible], log_weight[possible]
     if not len(vector):
-        return []
+        return None
     weights = _tempered(log_weight, FEWEST * vector.shape[1])
-    scale = _scale(vector, weights)
-    chosen = resample(weights[None], chains, rng)[0]
-    return [Start(vector[k], scale) for k in chosen]
+    points = vector[resample(weights[None], chains, rng)[0]]
+    return Launch(points, weights @ vector, _scale(vector, weights))
 
 
 def _tempered(log_weight: np.ndarray, enough: float) -> np.ndarray:
@@ -180,29 +180,26 @@ def _scale(vector: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def rescued(
-    chains_of: Chains,
+    sample: Nuts,
     observed: Sequence[Arrays],
-    started: Sequence[list[Start]],
+    launches: Sequence[Launch],
     draws: int,
     rng: np.random.Generator,
-    advance: Callable[..., None],
 ) -> Iterator[tuple[int, Rescued]]:
     """Draw the chains of each dataset, and once more, for longer, where they do not agree.
 
     Parameters
     ----------
-    chains_of : callable
+    sample : callable
         What :func:`pymc_amortized.nuts.nuts_sampler` returned.
     observed : sequence of mapping of str to ndarray
         Observed values of each dataset.
-    started : sequence of list of Start
-        For each dataset one start for each chain.
+    launches : sequence of Launch
+        Where the chains of each start.
     draws : int
         Draws in each chain.
     rng : numpy.random.Generator
         Source of all randomness.
-    advance : callable
-        Is told how many draws have been made.
 
     Yields
     ------
@@ -211,36 +208,22 @@ def rescued(
     rescued : Rescued
         Its chains.
     """
-    left, at = list(range(len(observed))), dict(enumerate(started))
+    left, launches = list(range(len(observed))), list(launches)
     for tune in TUNE:
-        if not left:
-            return
         again = []
-        owners = [number for number in left for _ in at[number]]
-        given = [observed[number] for number in owners]
-        every = [start for number in left for start in at[number]]
-        ended: dict[int, dict[int, Chain]] = {number: {} for number in left}
-        for task, chain in chains_of(given, every, draws, tune, rng):
-            number = owners[task]
-            ended[number][task] = chain
-            advance(draws)
-            if len(ended[number]) == len(at[number]):
-                found = _judged(ended.pop(number))
-                yield number, found
-                if found.r_hat > LARGEST_R_HAT:
-                    again.append(number)
-                    at[number] = _restarts(found.vector)
+        given = [observed[number] for number in left], [launches[number] for number in left]
+        for position, chains in sample(*given, draws, tune, rng) if left else ():
+            number = left[position]
+            r_hat, ess = convergence(chains.vector)
+            yield number, Rescued(chains.vector, r_hat, ess, float(chains.divergences))
+            if r_hat > LARGEST_R_HAT:
+                again.append(number)
+                launches[number] = _relaunch(chains.vector)
         left = again
 
 
-def _judged(chains: Mapping[int, Chain]) -> Rescued:
-    ordered = [chains[task] for task in sorted(chains)]
-    vector = np.stack([chain.vector for chain in ordered])
-    return Rescued(vector, *convergence(vector), float(sum(c.divergences for c in ordered)))
-
-
-def _restarts(vector: np.ndarray) -> list[Start]:
+def _relaunch(vector: np.ndarray) -> Launch:
     """Go on where chains ended, with the scale that they found."""
     together = vector.reshape(-1, vector.shape[-1])
     scale = _scale(together, np.full(len(together), 1 / len(together)))
-    return [Start(chain[-1], scale) for chain in vector]
+    return Launch(vector[:, -1], together.mean(axis=0), scale)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import numpy as np
-import pymc as pm
 import pytest
 import xarray as xr
 from models import CASES
@@ -11,10 +10,10 @@ from scipy import stats
 from trained import untrained
 
 import pymc_amortized as pma
-from pymc_amortized import nuts, rescue
+from pymc_amortized import nuts
 from pymc_amortized.generation import convergence
-from pymc_amortized.nuts import Chain, Start, nuts_sampler, whitened_model
-from pymc_amortized.rescue import rescued, starts
+from pymc_amortized.nuts import Chains, Launch, inputs_of, whitened_model
+from pymc_amortized.rescue import launch, rescued
 
 QUIET = {"progressbar": False, "random_seed": 1}
 DISCRETE = ["change_point", "mixture_assignment", "latent_counts"]
@@ -53,9 +52,10 @@ def test_whitened_model_has_the_log_joint_of_every_model(name: str) -> None:
     log_joint = whitened.compile_logp(mode="FAST_COMPILE")
     for point, value in zip(vector[0], expected, strict=True):
         z = rng.normal(size=size)
-        with whitened:
-            data = {f"data_of_{name}": array[0] for name, array in observed.items()}
-            pm.set_data({"point": point - scale @ z, "scale": scale, **data})
+        data = {f"data_of_{name}": array[0] for name, array in observed.items()}
+        data |= {"centre": point - scale @ z, "scale": scale}
+        for name, held in inputs_of(whitened).items():
+            held.set_value(data[name])
         np.testing.assert_allclose(log_joint({"z": z}), value, rtol=1e-8)
 
 
@@ -105,35 +105,33 @@ def test_only_untrusted_datasets_are_drawn_anew(rough: pma.AmortizedPosterior) -
     assert np.isnan(plain.amortized["ess"]).all()
 
 
-def ended(chains: np.ndarray) -> Iterator[tuple[int, Chain]]:
-    yield from enumerate(Chain(chain, 1) for chain in chains)
-
-
 def test_chains_that_do_not_agree_are_drawn_once_more_for_longer() -> None:
     rng = np.random.default_rng(1)
     good, bad = rng.normal(size=(2, 4, 500, 3))
     bad[0] += 5
     asked = []
 
-    def chains_of(observed: list, given: list, draws: int, tune: int, _: object) -> Iterator:
-        asked.append((tune, [o["y"] for o in observed], given))
-        yield from ended(np.concatenate([bad, good]) if len(asked) == 1 else good)
+    def sample(observed: list, launches: list, draws: int, tune: int, _: object) -> Iterator:
+        asked.append((tune, [o["y"] for o in observed], launches))
+        every = [bad, good] if len(asked) == 1 else [good]
+        yield from enumerate(Chains(chains, 4) for chains in every)
 
-    start = [Start(np.zeros(3), np.eye(3))] * 4
-    data = [{"y": 0}, {"y": 1}]
-    found = list(rescued(chains_of, data, [start, start], 500, rng, lambda _: None))
+    start = Launch(np.zeros((4, 3)), np.zeros(3), np.eye(3))
+    found = list(rescued(sample, [{"y": 0}, {"y": 1}], [start, start], 500, rng))
     assert [number for number, _ in found] == [0, 1, 0]
     assert [tune for tune, *_ in asked] == [300, 1000]
-    assert asked[1][1] == [0] * 4
-    np.testing.assert_array_equal([s.point for s in asked[1][2]], bad[:, -1])
-    scale = asked[1][2][0].scale
-    np.testing.assert_allclose(scale @ scale.T, np.cov(bad.reshape(-1, 3).T), rtol=0.05, atol=0.1)
+    assert asked[1][1] == [0]
+    (again,) = asked[1][2]
+    np.testing.assert_array_equal(again.points, bad[:, -1])
+    np.testing.assert_allclose(again.centre, bad.mean(axis=(0, 1)))
+    covariance = np.cov(bad.reshape(-1, 3).T)
+    np.testing.assert_allclose(again.scale @ again.scale.T, covariance, rtol=0.05, atol=0.1)
     assert found[0][1].r_hat > 1.5
     assert found[2][1].r_hat < 1.01
     assert found[2][1].divergences == 4
 
 
-def test_starts_follow_the_weights_and_their_covariance() -> None:
+def test_launch_follows_the_weights_and_their_covariance() -> None:
     """Skewed target: draws of N(0, S) weighted to N(m, S)."""
     rng = np.random.default_rng(2)
     covariance, mean = np.array([[1.0, -0.7], [-0.7, 2.0]]), np.array([0.5, 0.3])
@@ -143,23 +141,21 @@ def test_starts_follow_the_weights_and_their_covariance() -> None:
         draws
     )
     log_weight[:100] = -np.inf
-    found = starts(draws, log_weight, 400, rng)
-    scale = found[0].scale
-    np.testing.assert_allclose(scale @ scale.T, covariance, atol=0.12)
-    points = np.array([start.point for start in found])
+    found = launch(draws, log_weight, 400, rng)
+    np.testing.assert_allclose(found.scale @ found.scale.T, covariance, atol=0.12)
     error = np.sqrt(np.diag(covariance) / 400)
-    np.testing.assert_array_less(abs(points.mean(axis=0) - mean), 4 * error)
+    np.testing.assert_array_less(abs(found.points.mean(axis=0) - mean), 4 * error)
+    np.testing.assert_array_less(abs(found.centre - mean), 4 * error)
 
 
-def test_starts_of_hopeless_weights_lie_between_network_and_posterior() -> None:
+def test_launch_of_hopeless_weights_lies_between_network_and_posterior() -> None:
     rng = np.random.default_rng(3)
     draws = rng.normal(size=(4000, 2))
     log_weight = stats.norm(4, 0.05).logpdf(draws).sum(axis=1)
-    found = starts(draws, log_weight, 4, rng)
-    scale = found[0].scale
-    assert 0.05 < scale[0, 0] < 1
-    assert np.mean([start.point for start in found]) > 1
-    assert starts(draws, np.full(4000, -np.inf), 4, rng) == []
+    found = launch(draws, log_weight, 4, rng)
+    assert 0.05 < found.scale[0, 0] < 1
+    assert found.points.mean() > 1
+    assert launch(draws, np.full(4000, -np.inf), 4, rng) is None
 
 
 @pytest.mark.filterwarnings("ignore:The data")
@@ -168,8 +164,8 @@ def test_what_was_done_before_an_interrupt_is_kept(
 ) -> None:
     amortized, draw = untrained("one_parameter"), np.log(np.full((1, 50, 1), 7.0))
 
-    def interrupted(observed: list, given: list, draws: int, *_: object) -> Iterator:
-        yield 0, Chain(draw[0], 0)
+    def interrupted(*_: object) -> Iterator:
+        yield 0, Chains(draw, 0)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pymc_amortized.posterior.nuts_sampler", lambda *_: interrupted)
@@ -184,20 +180,13 @@ def test_what_was_done_before_an_interrupt_is_kept(
 def test_disagreeing_chains_warn_of_the_datasets(
     distrusted: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stuck(observed: list, given: list, draws: int, *_: object) -> Iterator:
+    def stuck(*_: object) -> Iterator:
         rng = np.random.default_rng(1)
-        shift = np.arange(len(given))[:, None, None]
-        yield from ended(rng.normal(shift, 0.01, (len(given), draws, 1)))
+        yield 0, Chains(rng.normal(np.arange(4)[:, None, None], 0.01, (4, 50, 1)), 0)
 
     monkeypatch.setattr("pymc_amortized.posterior.nuts_sampler", lambda *_: stuck)
     with pytest.warns(UserWarning, match="chains of NUTS do not agree"):
         untrained("one_parameter").sample(refine="auto", draws=50, **QUIET)
-
-
-def test_impossible_data_are_left_to_themselves(distrusted: None) -> None:
-    sampler = nuts_sampler(CASES["one_parameter"].build(), {"rate": ()})
-    found = rescue.rescued(sampler, [], [], 10, np.random.default_rng(1), lambda _: None)
-    assert list(found) == []
 
 
 @pytest.mark.parametrize("name", DISCRETE)
