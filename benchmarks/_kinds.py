@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import _models
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
@@ -56,4 +57,15 @@ def simulator() -> pm.Model:
     return model
 
 
-MODELS = {"demo": demo, "counts": counts, "groups": groups, "simulator": simulator}
+def slcp(y: np.ndarray | None = None) -> pm.Model:
+    """Of four modes, hard to learn in two seconds."""
+    return _models.slcp(np.linspace(-1, 1, 8) if y is None else y)
+
+
+MODELS = {
+    "demo": demo,
+    "counts": counts,
+    "groups": groups,
+    "slcp": slcp,
+    "simulator": simulator,
+}

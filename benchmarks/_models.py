@@ -28,7 +28,7 @@ def two_moons(x: np.ndarray) -> pm.Model:
 
     with pm.Model() as model:
         theta = pm.Uniform("theta", -1, 1, shape=2)
-        pm.CustomDist("x", theta, dist=draw, logp=logp, signature="(p)->(p)", observed=x)
+        pm.CustomDist("y", theta, dist=draw, logp=logp, signature="(p)->(p)", observed=x)
     return model
 
 
@@ -36,7 +36,7 @@ def gaussian_linear(x: np.ndarray) -> pm.Model:
     """Ten means, each seen once."""
     with pm.Model() as model:
         theta = pm.Normal("theta", 0, np.sqrt(0.1), shape=10)
-        pm.Normal("x", theta, np.sqrt(0.1), observed=x)
+        pm.Normal("y", theta, np.sqrt(0.1), observed=x)
     return model
 
 
@@ -47,7 +47,7 @@ def slcp(x: np.ndarray) -> pm.Model:
         sd, correlation = theta[2:4] ** 2, pt.tanh(theta[4])
         below = pt.stack([correlation * sd[1], sd[1] * pt.sqrt(1 - correlation**2)])
         chol = pt.stack([pt.stack([sd[0], 0.0]), below])
-        pm.MvNormal("x", theta[:2], chol=chol, observed=x.reshape(4, 2))
+        pm.MvNormal("y", theta[:2], chol=chol, observed=x.reshape(4, 2))
     return model
 
 

@@ -9,7 +9,7 @@ from statistics import median
 import _models
 import numpy as np
 import pymc as pm
-from _report import Figure, at_least, at_most, report
+from _report import Figure, at_least, at_most, report, shown
 
 import pymc_amortized as pma
 from pymc_amortized import nuts
@@ -19,6 +19,7 @@ from pymc_amortized.rescue import LARGEST_R_HAT, PROPOSALS, Rescued, launch, res
 
 DATASETS, DRAWS = 1000, 1000
 RESCUED = 8
+QUIET = {"random_seed": 1, "progressbar": False}
 YEARS = (np.arange(1952, 2008, 5) - 1979.5) / 10
 
 
@@ -35,7 +36,11 @@ def schools(y: np.ndarray) -> pm.Model:
     return _models.eight_schools(y, np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0]))
 
 
-MODELS = {"growth": (growth, 12), "eight schools": (schools, 8)}
+def mixture(y: np.ndarray) -> pm.Model:
+    return _models.gaussian_mixture(y)
+
+
+MODELS = {"growth": (growth, 12), "eight schools": (schools, 8), "mixture": (mixture, 1000)}
 
 
 def simulated(model: pm.Model, number: int) -> np.ndarray:
@@ -76,9 +81,10 @@ def scratch(build: Callable[[np.ndarray], pm.Model], y: np.ndarray, sampler: str
 def rescue(name: str, sampler: str, monkey: Callable[[str], None]) -> list[Figure]:
     """Time of NUTS from a bad network's draws, compiled before, against ``pm.sample``."""
     build, size = MODELS[name]
+    example = np.linspace(-1, 1, size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of training cut short
-        amortized = pma.fit(build(np.zeros(size)), max_seconds=2, random_seed=1, progressbar=False)
+        amortized = pma.fit(build(example), simulations=500, max_seconds=2, **QUIET)
     y = simulated(amortized.model, RESCUED)
     monkey(sampler)
     sample = nuts_sampler(amortized.model, amortized._parameters.shapes)
@@ -95,13 +101,16 @@ def rescue(name: str, sampler: str, monkey: Callable[[str], None]) -> list[Figur
     found = run()
     each = (time.perf_counter() - start) / RESCUED
     what = f"{name}, {sampler}"
-    return [
-        at_least(
-            f"{what}: times faster a dataset than pm.sample", scratch(build, y, sampler) / each, 2
-        ),
-        at_most(f"{what}: seconds a dataset", each, np.inf),
+    default = scratch(build, y, "pymc") / each
+    same = default if sampler == "pymc" else scratch(build, y, sampler) / each
+    figures = [
+        at_least(f"{what}: times faster a dataset than pm.sample", default, 2),
+        shown(f"{what}: seconds a dataset", each),
         at_most(f"{what}: largest R-hat", max(f.r_hat for f in found.values()), LARGEST_R_HAT),
     ]
+    if sampler != "pymc":
+        figures.append(shown(f"{what}: times faster than pm.sample by {sampler}", same))
+    return figures
 
 
 def main() -> None:

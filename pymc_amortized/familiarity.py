@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["REFERENCES", "Familiarity", "fit_familiarity"]
+__all__ = ["REFERENCES", "Familiarity", "fit_familiarity", "traits"]
 
 REFERENCES = 2000
 """Simulations that summaries are compared with, at most."""
@@ -22,21 +22,48 @@ TAIL = 20
 SHORTEST_TAIL = 0.01
 """Least index of a tail: where all distances are equal there is none to tell."""
 
+SMALLEST_SQUARE = 1e-6
+"""Standardized values of a thousandth and less are as good as zero."""
+
 BLOCK = 2**13
 """Datasets whose distances to all references are held at a time."""
 
 
+def traits(summaries: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """What datasets are recognized by: their summaries, and how far out and how spread they are.
+
+    A good summary leaves out what says nothing of the parameters, so that a gross outlier may not
+    show in it.
+
+    Parameters
+    ----------
+    summaries : ndarray of shape (datasets, features)
+        From a network.
+    features : ndarray of shape (datasets, elements)
+        The standardized data that it summarized.
+
+    Returns
+    -------
+    ndarray of shape (datasets, features + 3)
+        Besides the summaries logs of the largest absolute value, of the mean square and of the
+        variance within each dataset.
+    """
+    squares = np.square(features)
+    sizes = [squares.max(axis=1), squares.mean(axis=1), features.var(axis=1)]
+    return np.column_stack([summaries, *(np.log(size + SMALLEST_SQUARE) for size in sizes)])
+
+
 class Familiarity(NamedTuple):
-    """Summaries of simulations, and how far other simulations' summaries lie from them.
+    """Traits of simulations, and how far other simulations' traits lie from them.
 
     Attributes
     ----------
     location : ndarray of shape (features,)
-        Mean of the summaries.
+        Mean of the traits.
     whitening : ndarray of shape (features, features)
         Makes them uncorrelated, of variance one.
     references : ndarray of shape (n, features)
-        Whitened summaries of simulations.
+        Whitened traits of simulations.
     distances : ndarray of shape (m,)
         Of other simulations from these, ascending.
     """
@@ -46,7 +73,7 @@ class Familiarity(NamedTuple):
     references: np.ndarray
     distances: np.ndarray
 
-    def surprise(self, summaries: np.ndarray) -> np.ndarray:
+    def surprise(self, found: np.ndarray) -> np.ndarray:
         """Tail probability of each dataset's distance among simulations.
 
         Datasets that the model made are exchangeable with those that the distances were taken of,
@@ -57,18 +84,18 @@ class Familiarity(NamedTuple):
 
         Parameters
         ----------
-        summaries : ndarray of shape (datasets, features)
-            From the same network.
+        found : ndarray of shape (datasets, features)
+            Their :func:`traits`, from the same network.
 
         Returns
         -------
         ndarray of shape (datasets,)
             Between 0 and one.
         """
-        found = _distances((summaries - self.location) @ self.whitening, self.references)
+        distance = _distances((found - self.location) @ self.whitening, self.references)
         number = len(self.distances)
-        usual = np.searchsorted(self.distances, found, side="left")
-        excess = np.log(np.maximum(found / self.distances[-1], 1.0))
+        usual = np.searchsorted(self.distances, distance, side="left")
+        excess = np.log(np.maximum(distance / self.distances[-1], 1.0))
         return (1 + number - usual) / (1 + number) * np.exp(-excess / self._tail_index())
 
     def _tail_index(self) -> float:
@@ -87,14 +114,14 @@ class Familiarity(NamedTuple):
 
 
 def fit_familiarity(references: np.ndarray, others: np.ndarray) -> Familiarity:
-    """Learn which distances between summaries of simulations are usual.
+    """Learn which distances between traits of simulations are usual.
 
     Parameters
     ----------
     references : ndarray of shape (n, features)
-        Summaries of simulations, ``REFERENCES`` are enough.
+        Traits of simulations, ``REFERENCES`` are enough.
     others : ndarray of shape (m, features)
-        Summaries of other simulations, of which up to 10,000 are used.
+        Traits of other simulations, of which up to 10,000 are used.
     """
     location = references.mean(axis=0)
     squares, axes = np.linalg.eigh(np.atleast_2d(np.cov(references.T)))

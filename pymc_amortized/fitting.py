@@ -11,7 +11,7 @@ import pymc as pm
 
 from pymc_amortized.arguments import chosen_names, generator
 from pymc_amortized.data import read_datasets
-from pymc_amortized.familiarity import REFERENCES, Familiarity, fit_familiarity
+from pymc_amortized.familiarity import REFERENCES, Familiarity, fit_familiarity, traits
 from pymc_amortized.forward import forward_sampler
 from pymc_amortized.parameters import parameters
 from pymc_amortized.posterior import AmortizedPosterior
@@ -244,9 +244,10 @@ def _train(
 
 def _familiarity(network: "Network", preconditioner: Preconditioner, source: Source) -> Familiarity:
     data = np.concatenate([source.training.data, source.held_out.data])
-    summaries = network.summaries(preconditioner.features(data))
+    features = preconditioner.features(data)
+    found = traits(network.summaries(features), features)
     references = min(REFERENCES, len(data) // 2)
-    return fit_familiarity(summaries[:references], summaries[references:])
+    return fit_familiarity(found[:references], found[references:])
 
 
 def _warn_of_dropped(dropped: int, drawn: int) -> None:

@@ -79,7 +79,7 @@ class AmortizedPosterior:
     network : Network
         The rest of it, trained.
     familiarity : Familiarity
-        What the network's summaries of simulations are like.
+        What simulations are recognized by.
     settings : dict
         What is known of the training run.
     """

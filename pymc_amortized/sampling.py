@@ -10,7 +10,7 @@ import numpy as np
 from pymc_amortized.data import flat
 from pymc_amortized.density import Density
 from pymc_amortized.dequantization import CELL_POINTS, are_integers, within_cells
-from pymc_amortized.familiarity import Familiarity
+from pymc_amortized.familiarity import Familiarity, traits
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.points import Points
 from pymc_amortized.preconditioning import Preconditioner
@@ -91,7 +91,7 @@ class Sampler(NamedTuple):
     network : Network
         The rest of it, trained.
     familiarity : Familiarity
-        What the network's summaries of simulations are like.
+        What simulations are recognized by.
     density : Density or None
         The model's log joint, None where it has no likelihood.
     """
@@ -203,7 +203,7 @@ class Sampler(NamedTuple):
 
     def _surprise(self, observed: Arrays) -> np.ndarray:
         features = self.preconditioner.features(flat(observed))
-        return self.familiarity.surprise(self.network.summaries(features))
+        return self.familiarity.surprise(traits(self.network.summaries(features), features))
 
     def _raw(self, observed: Arrays, draws: int, rng: np.random.Generator) -> "_Kept":
         """The network's own draws, and what weights say of them."""

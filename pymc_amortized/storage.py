@@ -59,7 +59,7 @@ def write(
     network : Network
         Its networks.
     familiarity : Familiarity
-        What the network's summaries of simulations are like.
+        What simulations are recognized by.
     settings : mapping
         What is known of the training run.
     var_names : sequence of str

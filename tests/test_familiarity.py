@@ -6,7 +6,7 @@ from scipy import stats
 from trained import untrained
 
 import pymc_amortized as pma
-from pymc_amortized.familiarity import Familiarity, fit_familiarity
+from pymc_amortized.familiarity import Familiarity, fit_familiarity, traits
 
 QUIET = {"progressbar": False, "random_seed": 1}
 
@@ -82,3 +82,20 @@ def test_trained_posterior_knows_its_own_data_and_not_others(
     assert counts.sample(**QUIET).amortized["surprise"] > 0.01
     with pytest.warns(UserWarning, match="unlike those that the network was trained on"):
         counts.sample({"y": np.array([0, 60] * 5)}, refine=None, **QUIET)
+
+
+def test_a_gross_outlier_shows_although_the_summary_leaves_it_out() -> None:
+    """Such as one that is made of medians, say."""
+    rng = np.random.default_rng(7)
+    data = rng.normal(size=(7000, 40)) * rng.gamma(4, 0.3, (7000, 1))
+    strange = data[6000:6100].copy()
+    strange[:, 3] = 30
+    flat = np.full((3, 40), 0.3)
+
+    def of(data: np.ndarray) -> np.ndarray:
+        return traits(np.median(data, axis=1, keepdims=True), data)
+
+    familiar = fit_familiarity(of(data[:2000]), of(data[2000:6000]))
+    assert (familiar.surprise(of(strange)) < 0.01).all()
+    assert (familiar.surprise(of(flat)) < 0.01).all()
+    assert stats.kstest(familiar.surprise(of(data[6100:])), "uniform").pvalue > 1e-3

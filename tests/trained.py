@@ -8,7 +8,7 @@ from models import CASES
 
 import pymc_amortized as pma
 from pymc_amortized.data import flat
-from pymc_amortized.familiarity import fit_familiarity
+from pymc_amortized.familiarity import fit_familiarity, traits
 from pymc_amortized.forward import forward_sampler
 from pymc_amortized.networks import Network
 from pymc_amortized.parameters import parameters
@@ -42,7 +42,8 @@ def untrained(
     rng = np.random.default_rng(2)
     weights = {n: w + rng.normal(0, 0.1, w.shape) for n, w in network.weights().items()}
     network.assign(weights)
-    summaries = network.summaries(preconditioner.features(data))
-    familiarity = fit_familiarity(summaries[:300], summaries[300:])
+    features = preconditioner.features(data)
+    found = traits(network.summaries(features), features)
+    familiarity = fit_familiarity(found[:300], found[300:])
     settings = {"rounds": [[256, 1.5, 1.25, 1e-3, 0.5]], "converged": True}
     return pma.AmortizedPosterior(model, of_model, preconditioner, network, familiarity, settings)
