@@ -85,14 +85,14 @@ def rescue(name: str, sampler: str, monkey: Callable[[str], None]) -> list[Figur
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of training cut short
         amortized = pma.fit(build(example), simulations=500, max_seconds=2, **QUIET)
-    y = simulated(amortized.model, RESCUED)
+    y, sampler_of = simulated(amortized.model, RESCUED), amortized._parts.sampler
     monkey(sampler)
     sample = nuts_sampler(amortized.model, amortized._parameters.shapes)
     rng = np.random.default_rng(1)
 
     def run() -> dict[int, Rescued]:
         given = [{"y": row} for row in y]
-        proposed = [amortized._sampler.proposals({"y": row[None]}, PROPOSALS, rng) for row in y]
+        proposed = [sampler_of.proposals({"y": row[None]}, PROPOSALS, rng) for row in y]
         launches = [launch(*pair, 4, rng) for pair in proposed]
         return dict(rescued(sample, given, launches, DRAWS, rng))
 

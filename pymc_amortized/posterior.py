@@ -2,9 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
-from math import prod
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -15,33 +13,26 @@ import xarray as xr
 from pymc_amortized.arguments import check_count, chosen_names, generator
 from pymc_amortized.calibration import calibrate, check_condition, replicate
 from pymc_amortized.data import Datasets, flat, read_datasets
-from pymc_amortized.density import density
 from pymc_amortized.familiarity import Familiarity
-from pymc_amortized.forward import ForwardSampler, forward_sampler
 from pymc_amortized.inference_data import assemble
-from pymc_amortized.nuts import Nuts, nuts_sampler
+from pymc_amortized.machinery import Machinery
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.points import read_points
 from pymc_amortized.preconditioning import Preconditioner
-from pymc_amortized.predictive import predictive_sampler
 from pymc_amortized.progress import progress_bar
-from pymc_amortized.refinement import check_refine, untrusted
-from pymc_amortized.rescue import rescue, without_chains
+from pymc_amortized.refinement import check_refine
+from pymc_amortized.rescue import rescue
 from pymc_amortized.results import (
     labelled_groups,
     warn_of_chains,
     warn_of_surprise,
     warn_of_weights,
 )
-from pymc_amortized.sampling import Drawn, Predict, Sampler
 from pymc_amortized.structure import (
     check_unchanged,
-    has_likelihood,
     observed_names,
-    sorted_names,
 )
 from pymc_amortized.structure import constant_data as constant_values
-from pymc_amortized.support import Support, data_support
 
 if TYPE_CHECKING:
     from arviz import InferenceData
@@ -97,6 +88,7 @@ class AmortizedPosterior:
         self.settings = dict(settings)
         self._parameters, self._preconditioner = parameters, preconditioner
         self._network, self._familiarity = network, familiarity
+        self._parts = Machinery(model, parameters, preconditioner, network, familiarity)
         self._constants = constant_values(model)
 
     def __repr__(self) -> str:
@@ -205,13 +197,13 @@ class AmortizedPosterior:
         check_count("draws", draws)
         check_count("chains", chains)
         refined = self._refines(refine)
-        predict = self._predict if predictive else None
+        predict = self._parts.predict if predictive else None
         datasets = self._read(observed)
         rng = generator(random_seed)
         total = draws * chains * len(flat(datasets.values))
-        predict = self._predict if predictive else None
+        predict = self._parts.predict if predictive else None
         with progress_bar("Sampling", total, disable=not progressbar) as advance:
-            drawn = self._sampler.draw(
+            drawn = self._parts.sampler.draw(
                 datasets.values,
                 draws * chains,
                 names,
@@ -221,7 +213,17 @@ class AmortizedPosterior:
                 advance=advance,
             )
         if refined == "auto":
-            self._rescue(drawn, datasets, (chains, draws), names, rng, predict, progressbar)
+            rescue(
+                drawn,
+                datasets.values,
+                self._parts.sampler,
+                lambda: self._parts.nuts,
+                (chains, draws),
+                names,
+                rng,
+                predict=predict,
+                progressbar=progressbar,
+            )
             warn_of_chains(drawn, datasets)
         warn_of_surprise(drawn.diagnosis["surprise"], datasets)
         if refined:
@@ -263,7 +265,7 @@ class AmortizedPosterior:
         """
         datasets = self._read(observed)
         points = read_points(self.model, self._parameters.names, parameters, datasets)
-        return points.labelled(self._sampler.log_prob(points, datasets.values))
+        return points.labelled(self._parts.sampler.log_prob(points, datasets.values))
 
     def calibrate(
         self,
@@ -340,19 +342,19 @@ class AmortizedPosterior:
         check_count("draws", draws)
         check_unchanged(self.model, self._parameters.free, self._constants)
         datasets = None if observed is None else self._read(observed)
-        check_condition(self._cannot_be_weighted(), datasets)
+        check_condition(self._parts.unweighted, datasets)
         rng = generator(random_seed)
         total = simulations * draws
         with progress_bar("Calibrating", total, disable=not progressbar) as advance:
-            if datasets is None:
-                given, simulated = None, self._forward.draw(simulations, int(rng.integers(2**31)))
+            given = None if datasets is None else datasets.values
+            if given is None:
+                simulated = self._parts.forward.draw(simulations, int(rng.integers(2**31)))
             else:
-                given = datasets.values
-                drawn = replicate(self._sampler, self._predict, given, simulations, rng)
+                drawn = replicate(self._parts.sampler, self._parts.predict, given, simulations, rng)
                 warn_of_surprise(drawn.diagnosis["surprise"], datasets)
                 warn_of_weights(drawn, simulations, datasets)
                 simulated = {n: v[0] for n, v in {**drawn.values, **drawn.predicted}.items()}
-            groups = calibrate(self.model, self._sampler, simulated, draws, rng, given=given)
+            groups = calibrate(self.model, self._parts.sampler, simulated, draws, rng, given=given)
             advance(total)
         return assemble(groups)
 
@@ -374,86 +376,19 @@ class AmortizedPosterior:
         parts = (self._preconditioner, self._network, self._familiarity)
         write(path, self.model, *parts, self.settings, self._parameters.names)
 
-    @cached_property
-    def _sampler(self) -> Sampler:
-        """Compiled when first needed; without a density where the model does not give one."""
-        known = self._has_likelihood and not self._parameters.integrated_out
-        log_joint = density(self.model, self._parameters.shapes) if known else None
-        parts = (self._preconditioner, self._network, self._familiarity)
-        return Sampler(self._parameters, *parts, log_joint)
-
-    def _rescue(
-        self,
-        drawn: Drawn,
-        datasets: Datasets,
-        sample_shape: tuple[int, int],
-        names: Sequence[str],
-        rng: np.random.Generator,
-        predict: Predict | None,
-        progressbar: bool,
-    ) -> None:
-        """NUTS for the datasets whose weights cannot be trusted."""
-        known = [drawn.diagnosis[name] for name in ("pareto_k", "importance_ess")]
-        drawn.diagnosis.update(without_chains(len(known[0])))
-        poor = np.flatnonzero(np.logical_or(*untrusted(*known, prod(sample_shape)))).tolist()
-        if not poor:
-            return
-        total = len(poor) * prod(sample_shape)
-        with progress_bar("NUTS", total, disable=not progressbar) as advance:
-            rescue(
-                drawn,
-                poor,
-                datasets.values,
-                self._sampler,
-                self._nuts,
-                sample_shape,
-                names,
-                rng,
-                predict=predict,
-                advance=advance,
-            )
-
-    @cached_property
-    def _nuts(self) -> Nuts:
-        return nuts_sampler(self.model, self._parameters.shapes)
-
-    @cached_property
-    def _has_likelihood(self) -> bool:
-        return has_likelihood(self.model)
-
-    @cached_property
-    def _predict(self) -> Callable[..., dict[str, np.ndarray]]:
-        return predictive_sampler(self.model, self._parameters.names)
-
-    @cached_property
-    def _support(self) -> Support:
-        return data_support(self.model, self._forward.draw(1000, 0))
-
-    @cached_property
-    def _forward(self) -> ForwardSampler:
-        return forward_sampler(self.model, sort=sorted_names(self.model))
-
     def _read(self, observed: Mapping[str, Any] | xr.Dataset | None) -> Datasets:
         check_unchanged(self.model, self._parameters.free, self._constants)
         datasets = read_datasets(self.model, observed)
-        if self._has_likelihood:
-            self._support.check(datasets)
+        if self._parts.support is not None:
+            self._parts.support.check(datasets)
         return datasets
 
     def _refines(self, refine: str | None) -> str | None:
         """How draws are refined, checked."""
-        cannot = self._cannot_be_weighted()
-        if cannot and refine is PSIS:
+        if self._parts.unweighted and refine is PSIS:
             return None
-        check_refine(refine, cannot, self._parameters.discrete)
+        check_refine(refine, self._parts.unweighted, self._parameters.discrete)
         return refine
-
-    def _cannot_be_weighted(self) -> str:
-        """Why draws have no weights, "" if they have."""
-        if not self._has_likelihood:
-            return "the model has no likelihood"
-        hidden = ", ".join(map(repr, self._parameters.integrated_out))
-        return hidden and f"{hidden} are integrated out, which leaves no joint density at hand"
 
     def _attributes(self, seconds: float) -> dict[str, Any]:
         return {

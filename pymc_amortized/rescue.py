@@ -2,16 +2,18 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
 from pymc_amortized.generation import convergence
 from pymc_amortized.nuts import Launch, Nuts
-from pymc_amortized.refinement import resample
+from pymc_amortized.progress import progress_bar
+from pymc_amortized.refinement import resample, untrusted
 from pymc_amortized.sampling import Drawn, Predict, Sampler
 
-__all__ = ["LARGEST_R_HAT", "Rescued", "launch", "rescue", "rescued", "without_chains"]
+__all__ = ["LARGEST_R_HAT", "Rescued", "launch", "rescue", "rescued"]
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -46,38 +48,30 @@ class Rescued(NamedTuple):
     divergences: float
 
 
-def without_chains(datasets: int) -> dict[str, np.ndarray]:
-    """What is known of the chains of datasets that have none: NaN of shape (datasets,)."""
-    return {name: np.full(datasets, np.nan) for name in Rescued._fields[1:]}
-
-
 def rescue(
     drawn: Drawn,
-    numbers: Sequence[int],
     observed: Arrays,
     sampler: Sampler,
-    sample: Nuts,
+    nuts: Callable[[], Nuts],
     sample_shape: tuple[int, int],
     names: Sequence[str],
     rng: np.random.Generator,
     *,
     predict: Predict | None = None,
-    advance: Callable[..., None],
+    progressbar: bool = False,
 ) -> None:
-    """Replace the draws of some datasets by those of NUTS; what an interrupt leaves over stays.
+    """Replace draws that cannot be trusted by those of NUTS; what an interrupt leaves over stays.
 
     Parameters
     ----------
     drawn : Drawn
         Draws for all datasets, and what is known of them; both are changed.
-    numbers : sequence of int
-        Datasets to draw for.
     observed : mapping of str to ndarray of shape (datasets, *shape)
         Observed values.
     sampler : Sampler
         The amortized posterior, which gives the starts.
-    sample : callable
-        What :func:`pymc_amortized.nuts.nuts_sampler` returned.
+    nuts : callable
+        Called if needed, returns what :func:`pymc_amortized.nuts.nuts_sampler` returned.
     sample_shape : tuple of int
         Chains, and draws in each.
     names : sequence of str
@@ -86,30 +80,47 @@ def rescue(
         Source of all randomness.
     predict : callable, optional
         Draws observed variables given free ones.
-    advance : callable
-        Is told how many draws have been made.
+    progressbar : bool, default False
+        Show the progress.
     """
+    known = [drawn.diagnosis[name] for name in ("pareto_k", "importance_ess")]
+    drawn.diagnosis.update({name: np.full(len(known[0]), np.nan) for name in Rescued._fields[1:]})
+    poor = np.flatnonzero(np.logical_or(*untrusted(*known, prod(sample_shape)))).tolist()
+    if not poor:
+        return
+    rows = {k: {name: values[k : k + 1] for name, values in observed.items()} for k in poor}
+    total = len(poor) * prod(sample_shape)
+    with progress_bar("NUTS", total, disable=not progressbar) as advance:
+        try:
+            for k, found in _runs(rows, sampler, nuts(), sample_shape, rng):
+                vector = found.vector.reshape(-1, found.vector.shape[-1])
+                finished = sampler.of_chains(vector, rows[k], names, rng, predict)
+                drawn.put(k, finished, refined_by="nuts", **_known(found))
+                advance(len(vector))
+        except KeyboardInterrupt:
+            warnings.warn(
+                "NUTS was interrupted. The datasets that it had finished are kept, refined_by "
+                "tells which; the others have the draws that they had before.",
+                stacklevel=3,
+            )
+
+
+def _runs(
+    rows: Mapping[int, Arrays],
+    sampler: Sampler,
+    nuts: Nuts,
+    sample_shape: tuple[int, int],
+    rng: np.random.Generator,
+) -> Iterator[tuple[int, "Rescued"]]:
+    """Chains of the datasets for which there are starts, by number."""
     chains, draws = sample_shape
-    rows = {k: {name: values[k : k + 1] for name, values in observed.items()} for k in numbers}
     launches = {
         k: launch(*sampler.proposals(row, PROPOSALS, rng), chains, rng) for k, row in rows.items()
     }
-    possible = [k for k in numbers if launches[k] is not None]
-    given = [{name: values[0] for name, values in rows[k].items()} for k in possible]
-    runs = rescued(sample, given, [launches[k] for k in possible], draws, rng)
-    try:
-        for position, found in runs:
-            k = possible[position]
-            vector = found.vector.reshape(-1, found.vector.shape[-1])
-            finished = sampler.of_chains(vector, rows[k], names, rng, predict)
-            drawn.put(k, finished, refined_by="nuts", **_known(found))
-            advance(len(vector))
-    except KeyboardInterrupt:
-        warnings.warn(
-            "NUTS was interrupted. The datasets that it had finished are kept, refined_by tells "
-            "which; the others have the draws that they had before.",
-            stacklevel=3,
-        )
+    started = {k: start for k, start in launches.items() if start is not None}
+    given = [{name: values[0] for name, values in rows[k].items()} for k in started]
+    for position, found in rescued(nuts, given, list(started.values()), draws, rng):
+        yield list(started)[position], found
 
 
 def _known(found: Rescued) -> dict[str, float]:
@@ -180,7 +191,7 @@ def _scale(vector: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def rescued(
-    sample: Nuts,
+    nuts: Nuts,
     observed: Sequence[Arrays],
     launches: Sequence[Launch],
     draws: int,
@@ -190,7 +201,7 @@ def rescued(
 
     Parameters
     ----------
-    sample : callable
+    nuts : callable
         What :func:`pymc_amortized.nuts.nuts_sampler` returned.
     observed : sequence of mapping of str to ndarray
         Observed values of each dataset.
@@ -212,7 +223,7 @@ def rescued(
     for tune in TUNE:
         again = []
         given = [observed[number] for number in left], [launches[number] for number in left]
-        for position, chains in sample(*given, draws, tune, rng) if left else ():
+        for position, chains in nuts(*given, draws, tune, rng) if left else ():
             number = left[position]
             r_hat, ess = convergence(chains.vector)
             yield number, Rescued(chains.vector, r_hat, ess, float(chains.divergences))

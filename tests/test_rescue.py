@@ -34,7 +34,7 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 def distrusted(monkeypatch: pytest.MonkeyPatch) -> None:
     """No weights are good enough."""
     monkeypatch.setattr(
-        "pymc_amortized.posterior.untrusted", lambda k, ess, draws: (k > -np.inf, k > np.inf)
+        "pymc_amortized.rescue.untrusted", lambda k, ess, draws: (k > -np.inf, k > np.inf)
     )
 
 
@@ -42,7 +42,7 @@ def distrusted(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_whitened_model_has_the_log_joint_of_every_model(name: str) -> None:
     """At any point, scale and data, but for the constant of the scale."""
     amortized, rng = untrained(name), np.random.default_rng(1)
-    sampler = amortized._sampler
+    sampler = amortized._parts.sampler
     whitened = whitened_model(amortized.model, sampler.parameters.shapes)
     size = sampler.parameters.size
     observed = amortized._read(None).values
@@ -168,7 +168,7 @@ def test_what_was_done_before_an_interrupt_is_kept(
         yield 0, Chains(draw, 0)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pymc_amortized.posterior.nuts_sampler", lambda *_: interrupted)
+    monkeypatch.setattr("pymc_amortized.machinery.nuts_sampler", lambda *_: interrupted)
     options = {"refine": "auto", "draws": 50, "chains": 1, **QUIET}
     with pytest.warns(UserWarning, match="NUTS was interrupted"):
         idata = amortized.sample({"y": FAR}, **options)
@@ -184,7 +184,7 @@ def test_disagreeing_chains_warn_of_the_datasets(
         rng = np.random.default_rng(1)
         yield 0, Chains(rng.normal(np.arange(4)[:, None, None], 0.01, (4, 50, 1)), 0)
 
-    monkeypatch.setattr("pymc_amortized.posterior.nuts_sampler", lambda *_: stuck)
+    monkeypatch.setattr("pymc_amortized.machinery.nuts_sampler", lambda *_: stuck)
     with pytest.warns(UserWarning, match="chains of NUTS do not agree"):
         untrained("one_parameter").sample(refine="auto", draws=50, **QUIET)
 

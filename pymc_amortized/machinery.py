@@ -1,0 +1,87 @@
+"""What an amortized posterior compiles of its model, each part when it is first needed."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import pymc as pm
+
+from pymc_amortized.density import density
+from pymc_amortized.familiarity import Familiarity
+from pymc_amortized.forward import ForwardSampler, forward_sampler
+from pymc_amortized.nuts import Nuts, nuts_sampler
+from pymc_amortized.parameters import Parameters
+from pymc_amortized.preconditioning import Preconditioner
+from pymc_amortized.predictive import predictive_sampler
+from pymc_amortized.sampling import Predict, Sampler
+from pymc_amortized.structure import has_likelihood, sorted_names
+from pymc_amortized.support import Support, data_support
+
+if TYPE_CHECKING:
+    from pymc_amortized.networks import Network
+
+__all__ = ["Machinery"]
+
+
+class Machinery:
+    """The compiled parts of a model and of its trained networks.
+
+    Parameters
+    ----------
+    model : pm.Model
+        The model, which is not changed.
+    parameters : Parameters
+        Its free variables as one vector.
+    preconditioner, network, familiarity
+        What training left behind.
+    """
+
+    def __init__(
+        self,
+        model: pm.Model,
+        parameters: Parameters,
+        preconditioner: Preconditioner,
+        network: "Network",
+        familiarity: Familiarity,
+    ) -> None:
+        self.model, self.parameters = model, parameters
+        self._trained = (preconditioner, network, familiarity)
+
+    @cached_property
+    def likelihood(self) -> bool:
+        """Whether the model has one."""
+        return has_likelihood(self.model)
+
+    @cached_property
+    def unweighted(self) -> str:
+        """Why draws have no weights, "" if they have."""
+        if not self.likelihood:
+            return "the model has no likelihood"
+        hidden = ", ".join(map(repr, self.parameters.integrated_out))
+        return hidden and f"{hidden} are integrated out, which leaves no joint density at hand"
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        """Draws of the network and their weights; without a density where there are none."""
+        known = not self.unweighted
+        log_joint = density(self.model, self.parameters.shapes) if known else None
+        return Sampler(self.parameters, *self._trained, log_joint)
+
+    @cached_property
+    def nuts(self) -> Nuts:
+        """NUTS for any datasets of the model."""
+        return nuts_sampler(self.model, self.parameters.shapes)
+
+    @cached_property
+    def predict(self) -> Predict:
+        """Data given parameters."""
+        return predictive_sampler(self.model, self.parameters.names)
+
+    @cached_property
+    def forward(self) -> ForwardSampler:
+        """Parameters and data."""
+        return forward_sampler(self.model, sort=sorted_names(self.model))
+
+    @cached_property
+    def support(self) -> Support | None:
+        """Which data are possible; None where the model has no likelihood to ask."""
+        return data_support(self.model, self.forward.draw(1000, 0)) if self.likelihood else None
