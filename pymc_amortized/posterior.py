@@ -224,7 +224,7 @@ class AmortizedPosterior:
                 predict=predict,
                 progressbar=progressbar,
             )
-            warn_of_chains(drawn, datasets)
+            warn_of_chains(drawn, draws, datasets)
         warn_of_surprise(drawn.diagnosis["surprise"], datasets)
         if refined:
             warn_of_weights(drawn, draws * chains, datasets)

@@ -13,7 +13,7 @@ from pymc_amortized.progress import progress_bar
 from pymc_amortized.refinement import resample, untrusted
 from pymc_amortized.sampling import Drawn, Predict, Sampler
 
-__all__ = ["LARGEST_R_HAT", "Rescued", "launch", "rescue", "rescued"]
+__all__ = ["Rescued", "largest_r_hat", "launch", "rescue", "rescued"]
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -21,13 +21,21 @@ TUNE = (300, 1000)
 """Steps of adaptation: of every dataset, and of those whose chains do not agree after the first."""
 
 LARGEST_R_HAT = 1.01
-"""Of chains that agree, as ``pm.sample`` has it."""
+"""Of chains of a thousand draws that agree, as ``pm.sample`` has it."""
 
 PROPOSALS = 4000
 """Draws of the network that starts are chosen from."""
 
+KNOWN = ("r_hat", "ess", "divergences")
+"""What is kept of the chains of a dataset."""
+
 FEWEST = 10
 """Effective draws for each parameter that a covariance is estimated from."""
+
+
+def largest_r_hat(draws: int) -> float:
+    """R-hat of chains that agree: what exceeds one by chance falls as their length rises."""
+    return 1 + (LARGEST_R_HAT - 1) * max(1.0, 1000 / draws)
 
 
 class Rescued(NamedTuple):
@@ -40,12 +48,15 @@ class Rescued(NamedTuple):
     r_hat, ess, divergences : float
         The largest R-hat and the smallest bulk effective sample size of the parameters, NaN with
         one chain or fewer than four draws, and the number of draws that diverged.
+    again : bool
+        Whether the dataset is drawn once more, because its chains do not agree.
     """
 
     vector: np.ndarray
     r_hat: float
     ess: float
     divergences: float
+    again: bool = False
 
 
 def rescue(
@@ -84,19 +95,20 @@ def rescue(
         Show the progress.
     """
     known = [drawn.diagnosis[name] for name in ("pareto_k", "importance_ess")]
-    drawn.diagnosis.update({name: np.full(len(known[0]), np.nan) for name in Rescued._fields[1:]})
+    drawn.diagnosis.update({name: np.full(len(known[0]), np.nan) for name in KNOWN})
     poor = np.flatnonzero(np.logical_or(*untrusted(*known, prod(sample_shape)))).tolist()
     if not poor:
         return
     rows = {k: {name: values[k : k + 1] for name, values in observed.items()} for k in poor}
+    streams = dict(zip(poor, rng.spawn(len(poor)), strict=True))  # they end in any order
     total = len(poor) * prod(sample_shape)
     with progress_bar("NUTS", total, disable=not progressbar) as advance:
         try:
             for k, found in _runs(rows, sampler, nuts(), sample_shape, rng):
                 vector = found.vector.reshape(-1, found.vector.shape[-1])
-                finished = sampler.of_chains(vector, rows[k], names, rng, predict)
+                finished = sampler.of_chains(vector, rows[k], names, streams[k], predict)
                 drawn.put(k, finished, refined_by="nuts", **_known(found))
-                advance(len(vector))
+                advance(0 if found.again else len(vector))
         except KeyboardInterrupt:
             warnings.warn(
                 "NUTS was interrupted. The datasets that it had finished are kept, refined_by "
@@ -124,7 +136,7 @@ def _runs(
 
 
 def _known(found: Rescued) -> dict[str, float]:
-    return {name: getattr(found, name) for name in Rescued._fields[1:]}
+    return {name: getattr(found, name) for name in KNOWN}
 
 
 def launch(
@@ -225,12 +237,13 @@ def rescued(
         given = [observed[number] for number in left], [launches[number] for number in left]
         for position, chains in nuts(*given, draws, tune, rng) if left else ():
             number = left[position]
-            r_hat, ess = convergence(chains.vector)
-            yield number, Rescued(chains.vector, r_hat, ess, float(chains.divergences))
-            if r_hat > LARGEST_R_HAT:
+            found = Rescued(chains.vector, *convergence(chains.vector), float(chains.divergences))
+            if found.r_hat > largest_r_hat(draws) and tune != TUNE[-1]:
                 again.append(number)
                 launches[number] = _relaunch(chains.vector)
-        left = again
+                found = found._replace(again=True)
+            yield number, found
+        left = sorted(again)
 
 
 def _relaunch(vector: np.ndarray) -> Launch:

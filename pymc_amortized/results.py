@@ -15,7 +15,7 @@ from pymc_amortized.inference_data import (
     observed_data,
 )
 from pymc_amortized.refinement import first_proposals, threshold, untrusted
-from pymc_amortized.rescue import LARGEST_R_HAT
+from pymc_amortized.rescue import largest_r_hat
 from pymc_amortized.sampling import Drawn
 
 __all__ = ["labelled_groups", "warn_of_chains", "warn_of_surprise", "warn_of_weights"]
@@ -133,21 +133,23 @@ def warn_of_weights(drawn: Drawn, draws: int, datasets: Datasets) -> None:
         )
 
 
-def warn_of_chains(drawn: Drawn, datasets: Datasets) -> None:
+def warn_of_chains(drawn: Drawn, draws: int, datasets: Datasets) -> None:
     """Warn of datasets for which the chains of NUTS do not agree.
 
     Parameters
     ----------
     drawn : Drawn
         What is known of the datasets.
+    draws : int
+        Draws in each chain.
     datasets : Datasets
         Their labels.
     """
-    r_hat = drawn.diagnosis["r_hat"]
-    if (bad := np.flatnonzero(r_hat > LARGEST_R_HAT)).size:
+    r_hat, limit = drawn.diagnosis["r_hat"], largest_r_hat(draws)
+    if (bad := np.flatnonzero(r_hat > limit)).size:
         warnings.warn(
-            f"The chains of NUTS{_of(datasets, bad)} do not agree (R-hat is {r_hat[bad].max():.2f} "
-            f"at most, expected {LARGEST_R_HAT} or less): their draws are not to be trusted. "
+            f"The chains of NUTS{_of(datasets, bad)} do not agree (R-hat is {r_hat[bad].max():.3f} "
+            f"at most, expected {limit:.3g} or less): their draws are not to be trusted. "
             "Reparametrize the model, or draw more in each chain.",
             stacklevel=3,
         )
