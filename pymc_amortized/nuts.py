@@ -256,10 +256,9 @@ def _nutpie(target: pm.Model) -> Callable[[Sequence[Task]], Iterator[Ended]]:
     def run(tasks: Sequence[Task]) -> Iterator[Ended]:
         for n, task in enumerate(tasks):
             starts = cycle(task.starts)  # nutpie asks for one for each chain, or once more
-            fit = nutpie.sample(
-                replace(
-                    compiled.with_data(**task.data), initial_point_func=lambda _, s=starts: next(s)
-                ),
+            given = compiled.with_data(**task.data)
+            running = nutpie.sample(
+                replace(given, initial_point_func=lambda _, s=starts: next(s)),
                 draws=task.draws,
                 tune=task.tune,
                 chains=len(task.starts),
@@ -268,7 +267,13 @@ def _nutpie(target: pm.Model) -> Callable[[Sequence[Task]], Iterator[Ended]]:
                 target_accept=TARGET_ACCEPT,
                 save_warmup=False,
                 progress_bar=False,
+                blocking=False,
             )
+            try:
+                fit = running.wait()
+            except KeyboardInterrupt:
+                running.cancel()
+                raise
             diverging = group(fit, "sample_stats")["diverging"]
             yield n, group(fit)["z"].to_numpy(), int(diverging.sum())
 
