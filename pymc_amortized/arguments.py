@@ -8,8 +8,8 @@ import numpy as np
 __all__ = ["check_count", "chosen_names", "generator"]
 
 
-def check_count(name: str, value: Any) -> None:
-    """Refuse what is no integer of at least 1.
+def check_count(name: str, value: Any, *, least: int = 1) -> None:
+    """Refuse what is no integer, or too small.
 
     Parameters
     ----------
@@ -17,14 +17,16 @@ def check_count(name: str, value: Any) -> None:
         Of the argument.
     value : object
         What was passed.
+    least : int, default 1
+        The smallest that will do.
 
     Raises
     ------
     ValueError
         Naming the argument.
     """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name}: expected an integer of at least 1, got {value!r}.")
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}.")
 
 
 def chosen_names(var_names: Any, every: Sequence[str]) -> list[str]:

@@ -24,6 +24,7 @@ from pymc_amortized.sampling import Drawn, Predict, Sampler
 from pymc_amortized.structure import observed_names
 
 __all__ = [
+    "FEWEST_SIMULATIONS",
     "LOG_DENSITIES",
     "calibrate",
     "check_condition",
@@ -36,6 +37,9 @@ Arrays = Mapping[str, np.ndarray]
 
 LOG_DENSITIES = ("log_likelihood", "log_joint")
 """Quantities besides the parameters, where the model has a likelihood."""
+
+FEWEST_SIMULATIONS = 20
+"""Ranks of fewer are uniform whatever the network is worth."""
 
 SIGNIFICANT = 0.05
 """A quantity whose ranks are less likely than that is not calibrated."""

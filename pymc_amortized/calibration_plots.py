@@ -179,9 +179,11 @@ def _distribution_functions(
     points, styles = found["point"].to_numpy(), _styles(found, colours)
     lower, upper = found["band"].to_numpy()
     ax.fill_between(points, lower, upper, color="0.9", lw=0, label="95 % band")
-    for name, column in zip(_quantities(found), ranks.T, strict=True):
+    p_values = found["p_value"].to_numpy()
+    for name, column, p_value in zip(_quantities(found), ranks.T, p_values, strict=True):
         function = np.searchsorted(np.sort(column), points, side="right") / len(column)
-        ax.plot(points, function - points, label=name if name in colours else None, **styles[name])
+        label = f"{name}, p = {p_value:.2g}" if name in colours else None
+        ax.plot(points, function - points, label=label, **styles[name])
     ax.set(xlabel="rank of the truth, scaled", ylabel="ECDF - uniform", xlim=(0, 1))
     passed = int(found["calibrated"].sum())
     ax.set_title(f"{passed} of {len(found['quantity'])} quantities are calibrated", loc="left")

@@ -108,20 +108,19 @@ def read_datasets(
         If names, shapes, dims, coords or values are not those of the model's variables.
     """
     if observed is None:
-        values = observed_values(model)
-        _check_finite(values)
-        return Datasets({name: value[None] for name, value in values.items()}, {}, ())
+        own = {name: value[None] for name, value in observed_values(model).items()}
+        _check_finite(Datasets(own, {}, ()))
+        return Datasets(own, {}, ())
     specs = _specs(model)
     given = _as_mapping(observed, specs)
     arrays = [_labelled(spec, given[spec.name]) for spec in specs]
     dims = _dataset_dims(model, specs, arrays)
-    values = {
-        spec.name: _values(spec, array, dims) for spec, array in zip(specs, arrays, strict=True)
-    }
-    _check_finite(values)
     coords = {
         dim: next((np.asarray(a[dim]) for a in arrays if dim in a.coords), None) for dim in dims
     }
+    rows = {spec.name: _rows(spec, array, dims) for spec, array in zip(specs, arrays, strict=True)}
+    _check_finite(Datasets(rows, coords, tuple(dims.values())))
+    values = {spec.name: _values(spec, rows[spec.name]) for spec in specs}
     return Datasets(values, coords, tuple(dims.values()))
 
 
@@ -256,7 +255,8 @@ def _dataset_dims(
     return every[0]
 
 
-def _values(spec: _Spec, array: xr.DataArray, dims: Mapping[str, int]) -> np.ndarray:
+def _rows(spec: _Spec, array: xr.DataArray, dims: Mapping[str, int]) -> np.ndarray:
+    """Numbers of any type, one dataset a row."""
     value = array.transpose(*dims, *spec.dims).to_numpy()
     value = value.reshape(prod(dims.values()), *spec.shape)
     if value.dtype.kind not in "biuf":
@@ -264,14 +264,18 @@ def _values(spec: _Spec, array: xr.DataArray, dims: Mapping[str, int]) -> np.nda
             f"observed: expected {spec.name!r} to hold numbers like the model's {spec.dtype}, got "
             f"dtype {value.dtype}. Convert the values first."
         )
+    return value
+
+
+def _values(spec: _Spec, value: np.ndarray) -> np.ndarray:
+    """The same in the dtype of the model's variable."""
     if spec.dtype.kind in "biu" and value.dtype.kind == "f":
-        fractional = np.isfinite(value) & (value != np.round(value))
+        fractional = value != np.round(value)
         if fractional.any():
             raise ValueError(
                 f"observed: expected {spec.name!r} to hold integers ({spec.dtype}), got "
                 f"{value[fractional][0]}. Round the values, or observe a continuous variable."
             )
-        _check_finite({spec.name: value})
     if spec.dtype.kind in "iu" and np.abs(value).max(initial=0) > np.iinfo(spec.dtype).max:
         raise ValueError(
             f"observed: expected values of {spec.name!r} that {spec.dtype} can hold, got "
@@ -280,11 +284,13 @@ def _values(spec: _Spec, array: xr.DataArray, dims: Mapping[str, int]) -> np.nda
     return value.astype(spec.dtype)
 
 
-def _check_finite(values: Mapping[str, np.ndarray]) -> None:
-    for name, value in values.items():
+def _check_finite(datasets: Datasets) -> None:
+    for name, value in datasets.values.items():
         bad = ~np.isfinite(value)
         if bad.any():
+            numbers = np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1))
+            where = f" in the datasets {datasets.named(numbers)}" if datasets.dims else ""
             raise ValueError(
                 f"observed: expected finite values of {name!r}, got {int(bad.sum())} that are NaN "
-                f"or infinite. {NOT_MISSING}"
+                f"or infinite{where}. {NOT_MISSING}"
             )

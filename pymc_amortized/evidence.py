@@ -1,5 +1,6 @@
 """Which of several models made the data: posterior probabilities from marginal likelihoods."""
 
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -30,7 +31,8 @@ def compare_models(
     xarray.Dataset
         Of dims ``(model, *datasets)``: ``log_marginal_likelihood`` and its Monte Carlo standard
         error ``log_marginal_likelihood_error``, ``probability``, and ``probability_error``, its
-        standard error to first order. Its ``to_dataframe()`` is a table.
+        standard error to first order, NaN where the weights behind a marginal likelihood cannot be
+        trusted. Its ``to_dataframe()`` is a table.
 
     Raises
     ------
@@ -40,6 +42,11 @@ def compare_models(
     ValueError
         If there are fewer than two fits, their datasets or data differ, or `prior` does not have
         one positive number a model.
+
+    Warns
+    -----
+    UserWarning
+        Naming the models whose marginal likelihood is not known.
 
     References
     ----------
@@ -67,6 +74,7 @@ def compare_models(
         raise ValueError(
             f"fits: expected the same datasets in every fit, got others: {error}"
         ) from error
+    _warn_of_unknown(joined[NEEDED[1]])
     log_prior = xr.DataArray(np.log(_prior(names, prior)), dims="model")
     log_weight = joined["log_marginal_likelihood"] + log_prior
     axis = log_weight.get_axis_num("model")
@@ -76,9 +84,25 @@ def compare_models(
     )
 
 
+def _warn_of_unknown(error: xr.DataArray) -> None:
+    """Name the models whose evidence rests on weights that cannot be trusted."""
+    others = [dim for dim in error.dims if dim != "model"]
+    known = np.isfinite(error).all(others)
+    if not known.all():
+        names = ", ".join(map(str, error["model"].to_numpy()[~known.to_numpy()]))
+        warnings.warn(
+            f"The marginal likelihood by {names} is not known for every dataset, because Pareto k "
+            "of the weights that tell it is too large: do not trust the probabilities there, whose "
+            "error is NaN. Train longer, or look whether these data are like those that the model "
+            "simulates.",
+            stacklevel=3,
+        )
+
+
 def _error(probability: xr.DataArray, error: xr.DataArray) -> xr.DataArray:
     """Of p_i, whose derivative by the log evidence of j is p_i ((i = j) - p_j)."""
-    others = (probability**2 * error**2).sum("model") - probability**2 * error**2
+    error = error.where(np.isfinite(error).all("model"))
+    others = (probability**2 * error**2).sum("model", skipna=False) - probability**2 * error**2
     return probability * np.sqrt((1 - probability) ** 2 * error**2 + others)
 
 

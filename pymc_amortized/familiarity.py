@@ -22,15 +22,12 @@ TAIL = 20
 SHORTEST_TAIL = 0.01
 """Least index of a tail: where all distances are equal there is none to tell."""
 
-SMALLEST_SQUARE = 1e-6
-"""Standardized values of a thousandth and less are as good as zero."""
-
 BLOCK = 2**13
 """Datasets whose distances to all references are held at a time."""
 
 
 def traits(summaries: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """What datasets are recognized by: their summaries, and how far out and how spread they are.
+    """What datasets are recognized by: their summaries, and how far out their values lie.
 
     A good summary leaves out what says nothing of the parameters, so that a gross outlier may not
     show in it.
@@ -44,13 +41,11 @@ def traits(summaries: np.ndarray, features: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    ndarray of shape (datasets, features + 3)
-        Besides the summaries logs of the largest absolute value, of the mean square and of the
-        variance within each dataset.
+    ndarray of shape (datasets, features + 2)
+        Besides the summaries the largest absolute value and the root mean square of each dataset.
     """
-    squares = np.square(features)
-    sizes = [squares.max(axis=1), squares.mean(axis=1), features.var(axis=1)]
-    return np.column_stack([summaries, *(np.log(size + SMALLEST_SQUARE) for size in sizes)])
+    sizes = np.abs(features).max(axis=1), np.sqrt(np.square(features).mean(axis=1))
+    return np.column_stack([summaries, *sizes])
 
 
 class Familiarity(NamedTuple):

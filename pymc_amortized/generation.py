@@ -155,7 +155,8 @@ def convergence(draws: np.ndarray) -> tuple[float, float]:
     if len(draws) < 2 or draws.shape[1] < 4:
         return np.nan, np.nan
     dataset = xr.Dataset({"x": ((*SAMPLE_DIMS, "quantity"), draws)})
-    return float(rhat(dataset)["x"].max()), float(ess(dataset)["x"].min())
+    with np.errstate(all="ignore"):  # of chains that do not move
+        return float(rhat(dataset)["x"].max()), float(ess(dataset)["x"].min())
 
 
 def effective_sample_size(draws: xr.Dataset) -> xr.Dataset:

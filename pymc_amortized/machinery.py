@@ -3,6 +3,7 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pymc as pm
 
 from pymc_amortized.density import density
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from pymc_amortized.networks import Network
 
 __all__ = ["Machinery"]
+
+PRIOR_DRAWS = 4000
+"""That NUTS may start from."""
 
 
 class Machinery:
@@ -80,6 +84,12 @@ class Machinery:
     def forward(self) -> ForwardSampler:
         """Parameters and data."""
         return forward_sampler(self.model, sort=sorted_names(self.model))
+
+    @cached_property
+    def prior(self) -> np.ndarray:
+        """Unconstrained draws of the prior: (draws, size)."""
+        vector, _ = self.parameters.unconstrain(self.forward.draw(PRIOR_DRAWS, 1))
+        return vector[np.isfinite(vector).all(axis=1)]
 
     @cached_property
     def support(self) -> Support | None:

@@ -24,7 +24,7 @@ from pymc_amortized.inference_data import group
 __all__ = ["Chains", "Launch", "Nuts", "inputs_of", "nuts_sampler", "whitened_model"]
 
 Arrays = Mapping[str, np.ndarray]
-Ended = tuple[int, np.ndarray, int]
+Ended = tuple[int, np.ndarray | None, int]
 Nuts = Callable[..., Iterator[tuple[int, "Chains"]]]
 
 TARGET_ACCEPT = 0.8
@@ -102,7 +102,8 @@ def nuts_sampler(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> Nuts
     callable
         Takes observed values and launches, one of each for every dataset, the number of draws and
         of steps of adaptation before them, and a generator; yields the number and the
-        :class:`Chains` of each dataset that is finished.
+        :class:`Chains` of each dataset that is finished, and nothing for one of which a chain
+        could not start.
 
     References
     ----------
@@ -125,7 +126,8 @@ def nuts_sampler(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> Nuts
         ]
         for number, z, divergences in run(tasks):
             launch = launches[number]
-            yield number, Chains(launch.centre + z @ launch.scale.T, divergences)
+            if z is not None:
+                yield number, Chains(launch.centre + z @ launch.scale.T, divergences)
 
     return sample
 
@@ -201,7 +203,7 @@ def _pymc(target: pm.Model) -> Callable[[Sequence[Task]], Iterator[Ended]]:
     def run(tasks: Sequence[Task]) -> Iterator[Ended]:
         every = [(n, chain) for n, task in enumerate(tasks) for chain in range(len(task.starts))]
         workers = Parallel(min(cpu_count(), len(every)), return_as="generator_unordered")
-        ended: dict[int, dict[int, tuple[np.ndarray, int]]] = {}
+        ended: dict[int, dict[int, tuple[np.ndarray | None, int]]] = {}
         for n, chain, draws, divergences in workers(
             delayed(_pymc_chain)(text, n, chain, tasks[n]) for n, chain in every
         ):
@@ -209,7 +211,8 @@ def _pymc(target: pm.Model) -> Callable[[Sequence[Task]], Iterator[Ended]]:
             mine[chain] = draws, divergences
             if len(mine) == len(tasks[n].starts):
                 chains, lost = zip(*(mine[k] for k in sorted(mine)), strict=True)
-                yield n, np.stack(chains), sum(lost)
+                started = all(chain is not None for chain in chains)
+                yield n, np.stack(chains) if started else None, sum(lost)
                 del ended[n]
 
     return run
@@ -217,8 +220,8 @@ def _pymc(target: pm.Model) -> Callable[[Sequence[Task]], Iterator[Ended]]:
 
 def _pymc_chain(
     text: bytes, number: int, chain: int, task: Task
-) -> tuple[int, int, np.ndarray, int]:
-    """Draw a chain in a worker process."""
+) -> tuple[int, int, np.ndarray | None, int]:
+    """Draw a chain in a worker process; None where the log density at its start is not finite."""
     target, step = _stepper(text)
     for name, held in inputs_of(target).items():
         held.set_value(task.data[name])
@@ -229,6 +232,14 @@ def _pymc_chain(
         step.set_rng(rng)
     step.tune, step.iter_count = True, 0
     step.reset_tuning()
+    try:
+        draws, divergences = _steps(step, task, chain)
+    except pm.exceptions.SamplingError:
+        return number, chain, None, 0
+    return number, chain, draws, divergences
+
+
+def _steps(step: pm.NUTS, task: Task, chain: int) -> tuple[np.ndarray, int]:
     point, draws, divergences = {"z": task.starts[chain]}, [], 0
     for k in range(task.tune + task.draws):
         if k == task.tune:
@@ -237,7 +248,7 @@ def _pymc_chain(
         if k >= task.tune:
             draws.append(point["z"])
             divergences += bool(stats["diverging"])
-    return number, chain, np.stack(draws), divergences
+    return np.stack(draws), divergences
 
 
 @lru_cache(maxsize=1)
@@ -274,6 +285,9 @@ def _nutpie(target: pm.Model) -> Callable[[Sequence[Task]], Iterator[Ended]]:
             except KeyboardInterrupt:
                 running.cancel()
                 raise
+            except RuntimeError:  # no log density at any start is finite
+                yield n, None, 0
+                continue
             diverging = group(fit, "sample_stats")["diverging"]
             yield n, group(fit)["z"].to_numpy(), int(diverging.sum())
 

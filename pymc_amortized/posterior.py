@@ -11,7 +11,7 @@ import pymc as pm
 import xarray as xr
 
 from pymc_amortized.arguments import check_count, chosen_names, generator
-from pymc_amortized.calibration import calibrate, check_condition, replicate
+from pymc_amortized.calibration import FEWEST_SIMULATIONS, calibrate, check_condition, replicate
 from pymc_amortized.data import Datasets, flat, read_datasets
 from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.inference_data import assemble
@@ -218,6 +218,7 @@ class AmortizedPosterior:
                 datasets.values,
                 self._parts.sampler,
                 lambda: self._parts.nuts,
+                lambda: self._parts.prior,
                 (chains, draws),
                 names,
                 rng,
@@ -290,7 +291,7 @@ class AmortizedPosterior:
         observed : mapping of str to array_like, or xarray.Dataset, optional
             A single dataset, as in :meth:`sample`, of a model that has a likelihood.
         simulations : int, default 1000
-            Simulated datasets, at least 1.
+            Simulated datasets, at least 20: fewer say nothing.
         draws : int, default 200
             Posterior draws for each, at least 1. With `observed` up to 20 times as many are drawn
             for the weights to leave so many.
@@ -338,7 +339,7 @@ class AmortizedPosterior:
         (2025), Posterior SBC: simulation-based calibration checking conditional on data,
         arXiv:2502.03279.
         """
-        check_count("simulations", simulations)
+        check_count("simulations", simulations, least=FEWEST_SIMULATIONS)
         check_count("draws", draws)
         check_unchanged(self.model, self._parameters.free, self._constants)
         datasets = None if observed is None else self._read(observed)

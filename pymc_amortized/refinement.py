@@ -53,7 +53,7 @@ class Diagnosis(NamedTuple):
     log_marginal_likelihood : ndarray of shape (datasets,)
         Log of the mean raw weight; NaN where no weights exist.
     log_marginal_likelihood_error : ndarray of shape (datasets,)
-        Its Monte Carlo standard error.
+        Its Monte Carlo standard error; infinite where Pareto k is too large to tell.
     """
 
     weights: np.ndarray
@@ -130,7 +130,7 @@ def more_proposals(known: Diagnosis, draws: int) -> np.ndarray:
     wanted = SPARE * draws / np.maximum(known.importance_ess, 1)
     doublings = np.ceil(np.log2(np.maximum(wanted, 1))).astype(int)
     _, again, most = (max(round(factor * draws), FEWEST_PROPOSALS) for factor in PROPOSALS)
-    number = np.where(known.pareto_k > threshold(first), again, first * 2.0**doublings)
+    number = np.where(~(known.pareto_k <= threshold(first)), again, first * 2.0**doublings)
     return np.where(known.importance_ess < draws, np.minimum(number, most), 0).astype(int)
 
 
@@ -163,7 +163,7 @@ def untrusted(
         Where the weights' tail is too heavy, or no weights exist; and where it is not, but they
         are worth too few draws.
     """
-    heavy = pareto_k > threshold(first_proposals(draws))
+    heavy = ~(pareto_k <= threshold(first_proposals(draws)))  # NaN is no reason to trust
     return heavy, ~heavy & (importance_ess < min(draws, FEWEST_EFFECTIVE))
 
 
@@ -203,8 +203,14 @@ def diagnose(log_weight: np.ndarray) -> Diagnosis:
         pareto_k,
         np.where(usable, 1 / np.sum(weights**2, axis=1), 0.0),
         np.where(usable, log_mean, np.nan),
-        np.where(usable, np.sqrt(np.maximum(variance, 0.0) / proposals), np.nan),
+        np.where(usable, _error(variance, pareto_k, proposals), np.nan),
     )
+
+
+def _error(variance: np.ndarray, pareto_k: np.ndarray, proposals: int) -> np.ndarray:
+    """Relative standard error of a mean of weights, if their tail lets it be known."""
+    error = np.sqrt(np.maximum(variance, 0.0) / proposals)
+    return np.where(pareto_k > threshold(proposals), np.inf, error)
 
 
 def resample(weights: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:

@@ -64,6 +64,7 @@ def rescue(
     observed: Arrays,
     sampler: Sampler,
     nuts: Callable[[], Nuts],
+    prior: Callable[[], np.ndarray],
     sample_shape: tuple[int, int],
     names: Sequence[str],
     rng: np.random.Generator,
@@ -83,6 +84,8 @@ def rescue(
         The amortized posterior, which gives the starts.
     nuts : callable
         Called if needed, returns what :func:`pymc_amortized.nuts.nuts_sampler` returned.
+    prior : callable
+        Called if needed, returns unconstrained draws of the prior, (draws, size).
     sample_shape : tuple of int
         Chains, and draws in each.
     names : sequence of str
@@ -104,7 +107,7 @@ def rescue(
     total = len(poor) * prod(sample_shape)
     with progress_bar("NUTS", total, disable=not progressbar) as advance:
         try:
-            for k, found in _runs(rows, sampler, nuts(), sample_shape, rng):
+            for k, found in _runs(rows, sampler, nuts(), prior(), sample_shape, rng):
                 vector = found.vector.reshape(-1, found.vector.shape[-1])
                 finished = sampler.of_chains(vector, rows[k], names, streams[k], predict)
                 drawn.put(k, finished, refined_by="nuts", **_known(found))
@@ -121,18 +124,33 @@ def _runs(
     rows: Mapping[int, Arrays],
     sampler: Sampler,
     nuts: Nuts,
+    prior: np.ndarray,
     sample_shape: tuple[int, int],
     rng: np.random.Generator,
-) -> Iterator[tuple[int, "Rescued"]]:
+) -> Iterator[tuple[int, Rescued]]:
     """Chains of the datasets for which there are starts, by number."""
     chains, draws = sample_shape
     launches = {
-        k: launch(*sampler.proposals(row, PROPOSALS, rng), chains, rng) for k, row in rows.items()
+        k: launch(*_candidates(sampler, row, prior, rng), chains, rng) for k, row in rows.items()
     }
     started = {k: start for k, start in launches.items() if start is not None}
     given = [{name: values[0] for name, values in rows[k].items()} for k in started]
     for position, found in rescued(nuts, given, list(started.values()), draws, rng):
         yield list(started)[position], found
+
+
+def _candidates(
+    sampler: Sampler, row: Arrays, prior: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points to start from, and log weights: the network's draws, or those of the prior.
+
+    The latter where one of them is likelier than all of the former, which happens where the
+    network extrapolates. Their weights count the prior twice, so that they are a start, no more.
+    """
+    vector, log_weight = sampler.proposals(row, PROPOSALS, rng)
+    own, priors = (sampler.density.log_joint(v[None], row)[0] for v in (vector, prior))
+    best, prior_best = (np.max(lp[np.isfinite(lp)], initial=-np.inf) for lp in (own, priors))
+    return (prior, priors) if prior_best > best else (vector, log_weight)
 
 
 def _known(found: Rescued) -> dict[str, float]:

@@ -87,8 +87,8 @@ def warn_of_surprise(surprise: np.ndarray, datasets: Datasets) -> None:
     if (bad := np.flatnonzero(surprise < SURPRISING / len(surprise))).size:
         warnings.warn(
             f"The data{_of(datasets, bad)} are unlike those that the network was trained on (a "
-            f"surprise of {surprise[bad].min():.2g} at least): it extrapolates there. Look whether "
-            "the model could have made these data, and widen its priors if it should.",
+            f"surprise of {surprise[bad].min():.2g} for the strangest): it extrapolates there. "
+            "Look whether the model could have made these data, and widen its priors if it should.",
             stacklevel=3,
         )
 
@@ -108,12 +108,13 @@ def warn_of_weights(drawn: Drawn, draws: int, datasets: Datasets) -> None:
     known = {name: drawn.diagnosis[name] for name in ("pareto_k", "importance_ess")}
     pareto_k, by_nuts = known["pareto_k"], drawn.diagnosis["refined_by"] == "nuts"
     heavy, few = (np.flatnonzero(which & ~by_nuts) for which in untrusted(**known, draws=draws))
-    missing, bad = heavy[np.isinf(pareto_k[heavy])], heavy[np.isfinite(pareto_k[heavy])]
+    told = np.isfinite(pareto_k[heavy])
+    missing, bad = heavy[~told], heavy[told]
     if missing.size:
         warnings.warn(
             f"Draws{_of(datasets, missing)} are the network's own, because the model's log joint "
-            "is nowhere finite there, or is NaN: do not trust them. Look at these data, and at "
-            "the log densities in sample_stats.",
+            "is finite at none of them, or NaN, or no weights follow from it: do not trust them. "
+            "Look at these data, and at the log densities in sample_stats.",
             stacklevel=3,
         )
     if bad.size:

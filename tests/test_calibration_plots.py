@@ -36,7 +36,10 @@ def test_curves_are_the_distribution_functions_of_the_ranks(checked: object) -> 
     found = group(checked, "calibration")
     assert len(left.lines) == len(found["quantity"])
     failed = found["quantity"][~found["calibrated"].to_numpy()].to_numpy()
-    assert set(labels(left)) - {"95 % band"} <= set(failed)
+    told = dict(label.split(", p = ") for label in labels(left) if label != "95 % band")
+    assert set(told) <= set(failed)
+    for name, p_value in told.items():
+        assert float(p_value) == pytest.approx(float(found["p_value"].sel(quantity=name)), rel=0.1)
     ranks = group(checked, "prior_sbc")["mu"].to_numpy().ravel()
     number = found["quantity"].to_numpy().tolist().index("mu")
     x, y = left.lines[number].get_data()

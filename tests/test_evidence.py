@@ -50,6 +50,20 @@ def test_probabilities_are_those_of_the_closed_form(fits: dict, y: np.ndarray) -
     assert len(table.to_dataframe()) == 60
 
 
+def test_evidence_of_heavy_weights_is_owned_up_to() -> None:
+    def fit(error: list[float]) -> xr.DataTree:
+        values = {"log_marginal_likelihood": [0.0, 0.0], "log_marginal_likelihood_error": error}
+        columns = {name: ("dataset", value) for name, value in values.items()}
+        return xr.DataTree.from_dict({"amortized": xr.Dataset(columns)})
+
+    with pytest.warns(UserWarning, match="likelihood by poor is not known for every dataset"):
+        table = pma.compare_models({"good": fit([0.1, 0.1]), "poor": fit([0.1, np.inf])})
+    known = np.isfinite(table["probability_error"]).all("model").to_numpy()
+    np.testing.assert_array_equal(known, [True, False])
+    error = table["probability_error"].isel(dataset=0)
+    np.testing.assert_allclose(error, 0.25 * np.hypot(0.1, 0.1))
+
+
 def test_equal_priors_are_the_default(fits: dict) -> None:
     one = dict.fromkeys(fits, 1.0)
     xr.testing.assert_allclose(pma.compare_models(fits), pma.compare_models(fits, prior=one))

@@ -322,6 +322,13 @@ def test_bad_data_are_refused(rough: pma.AmortizedPosterior, bad: str) -> None:
         rough.log_prob({"b0": 0.0, "b1": 0.0, "sigma": 1.0}, observed)
 
 
+def test_datasets_with_nan_are_named(rough: pma.AmortizedPosterior) -> None:
+    y = np.zeros((4, 12))
+    y[1, 3] = y[3, :2] = np.nan
+    with pytest.raises(ValueError, match=r"'y', got 3 .* in the datasets 1, 3\. Missing"):
+        rough.sample({"y": y})
+
+
 def test_counts_outside_the_support_are_refused() -> None:
     amortized = untrained("beta_binomial")
     with pytest.raises(ValueError, match=r"'y' to hold integers .* got 1.5"):

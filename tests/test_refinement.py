@@ -11,7 +11,7 @@ from trained import untrained
 import pymc_amortized as pma
 from pymc_amortized import networks
 from pymc_amortized.data import Datasets
-from pymc_amortized.refinement import Diagnosis, diagnose, more_proposals, resample
+from pymc_amortized.refinement import Diagnosis, diagnose, more_proposals, resample, untrusted
 from pymc_amortized.results import warn_of_weights
 from pymc_amortized.sampling import Drawn
 
@@ -33,6 +33,21 @@ def test_evidence_is_exact_within_its_own_error() -> None:
     assert abs(z.mean()) < 4 / np.sqrt(400)
     assert z.std() == pytest.approx(1, abs=4 / np.sqrt(2 * 400))
     assert found.weighted.all()
+
+
+def test_error_of_the_evidence_is_not_known_where_the_tail_is_too_heavy() -> None:
+    rng = np.random.default_rng(8)
+    log_weight = np.stack([rng.normal(0, 0.3, PROPOSALS), rng.normal(0, 6, PROPOSALS)])
+    found = diagnose(log_weight)
+    assert found.pareto_k[0] < 0.7 < found.pareto_k[1]
+    assert np.isfinite(found.log_marginal_likelihood_error[0])
+    assert found.log_marginal_likelihood_error[1] == np.inf
+
+
+def test_nothing_is_trusted_whose_tail_cannot_be_told() -> None:
+    heavy, few = untrusted(np.array([np.nan, np.inf, 0.9, 0.1]), np.full(4, 1000.0), 1000)
+    assert heavy.tolist() == [True, True, True, False]
+    assert not few.any()
 
 
 def test_effective_sample_size_is_that_of_the_weights() -> None:
@@ -185,6 +200,7 @@ def nan_density() -> pm.Model:
     return model
 
 
+@pytest.mark.filterwarnings("ignore:The data")
 def test_without_finite_densities_the_draws_are_the_network_s_own() -> None:
     amortized = untrained(nan_density())
     data = {"y": np.array([[1.0, 2.0], [1.0, -2.0]])}
@@ -197,6 +213,7 @@ def test_without_finite_densities_the_draws_are_the_network_s_own() -> None:
     assert alone / own == pytest.approx(1, abs=4 / np.sqrt(4000))  # defensive draws: 1.17
 
 
+@pytest.mark.filterwarnings("ignore:The data")
 @pytest.mark.parametrize("refine", ["psis", "auto"])
 def test_impossible_data_do_not_lose_the_other_datasets(refine: str) -> None:
     data = {"y": np.array([[1, 2, 3], [1, 11, 3]])}

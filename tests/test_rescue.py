@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pymc as pm
 import pytest
 import xarray as xr
 from models import CASES
@@ -13,7 +14,7 @@ import pymc_amortized as pma
 from pymc_amortized import nuts
 from pymc_amortized.generation import convergence
 from pymc_amortized.inference_data import group
-from pymc_amortized.nuts import Chains, Launch, inputs_of, whitened_model
+from pymc_amortized.nuts import Chains, Launch, inputs_of, nuts_sampler, whitened_model
 from pymc_amortized.rescue import largest_r_hat, launch, rescued
 
 QUIET = {"progressbar": False, "random_seed": 1}
@@ -104,6 +105,45 @@ def test_only_untrusted_datasets_are_drawn_anew(rough: pma.AmortizedPosterior) -
     plain = rough.sample({"y": y[~bad]}, refine="auto", draws=500, **QUIET)
     assert (plain.amortized["refined_by"] == "psis").all()
     assert np.isnan(plain.amortized["ess"]).all()
+
+
+def no_start() -> pm.Model:
+    """Whose density does not exist where the data are negative."""
+    with pm.Model() as model:
+        a = pm.Normal("a")
+        logp = lambda value, a: pm.math.log(value) - (value - a) ** 2 / 2  # noqa: E731
+        random = lambda a, rng=None, size=None: np.exp(rng.normal(a, size=size))  # noqa: E731
+        pm.CustomDist("y", a, logp=logp, random=random, observed=np.ones(2))
+    return model
+
+
+@pytest.mark.filterwarnings("ignore:The data", "ignore:observed", "ignore:Pareto k")
+def test_chains_that_cannot_start_do_not_lose_the_other_datasets(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The starts are made up: of the data that have a density nowhere, none would be tried."""
+    model = no_start()
+    sampler = nuts_sampler(model, {"a": ()})
+    start = Launch(np.zeros((2, 1)), np.zeros(1), np.eye(1))
+    data = [{"y": np.array([1.0, -1])}, {"y": np.ones(2)}]
+    found = dict(sampler(data, [start, start], 100, 100, np.random.default_rng(1)))
+    assert list(found) == [1]
+    assert abs(found[1].vector.mean() - 2 / 3) < 0.5
+    assert engine in ("nutpie", "pymc")
+
+
+@pytest.mark.filterwarnings("ignore:The data", "ignore:observed", "ignore:Pareto k")
+def test_starts_come_from_the_prior_where_the_network_extrapolates(engine: str) -> None:
+    """Its draws are impossible, in double precision."""
+    with pm.Model() as model:
+        mu, s = pm.Normal("mu", 0, 3), pm.HalfNormal("s", 2)
+        pm.Normal("y", mu, s, observed=np.zeros(5))
+    y = np.array([1e4, -1e4, 3e4, 5, 6])
+    idata = untrained(model).sample({"y": y}, refine="auto", draws=500, **QUIET)
+    assert idata.amortized["refined_by"].item() == "nuts"
+    # by quadrature over both parameters: mu 4.07, s 257.5
+    assert float(idata.posterior["s"].mean()) == pytest.approx(257.5, rel=0.05)
+    assert engine in ("nutpie", "pymc")
 
 
 def test_chains_that_do_not_agree_are_drawn_once_more_for_longer() -> None:
