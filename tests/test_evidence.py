@@ -69,6 +69,7 @@ def test_equal_priors_are_the_default(fits: dict) -> None:
     xr.testing.assert_allclose(pma.compare_models(fits), pma.compare_models(fits, prior=one))
 
 
+@pytest.mark.filterwarnings("ignore:The data")
 def test_fits_that_do_not_belong_together_are_refused(fits: dict, y: np.ndarray) -> None:
     with pytest.raises(ValueError, match="at least two models to fits, got 1"):
         pma.compare_models({"narrow": fits["narrow"]})
