@@ -140,8 +140,10 @@ def convergence(draws: np.ndarray) -> tuple[float, float]:
 
     Returns
     -------
-    r_hat, ess : float
+    r_hat : float
         NaN with fewer than two chains or four draws.
+    ess : float
+        Likewise.
 
     References
     ----------

@@ -35,8 +35,12 @@ class Machinery:
         The model, which is not changed.
     parameters : Parameters
         Its free variables as one vector.
-    preconditioner, network, familiarity
-        What training left behind.
+    preconditioner : Preconditioner
+        The linear part of the posterior.
+    network : Network
+        The rest of it, trained.
+    familiarity : Familiarity
+        What simulations are recognized by.
     """
 
     def __init__(

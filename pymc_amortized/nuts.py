@@ -119,6 +119,7 @@ def nuts_sampler(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> Nuts
         tune: int,
         rng: np.random.Generator,
     ) -> Iterator[tuple[int, Chains]]:
+        """Draw for each dataset."""
         seeds = rng.integers(2**31, size=len(launches)).tolist()
         tasks = [
             Task(_data(values, launch), _whitened(launch), draws, tune, seed)

@@ -159,9 +159,10 @@ def untrusted(
 
     Returns
     -------
-    heavy, few : ndarray of bool of shape (datasets,)
-        Where the weights' tail is too heavy, or no weights exist; and where it is not, but they
-        are worth too few draws.
+    heavy : ndarray of bool of shape (datasets,)
+        Where the weights' tail is too heavy, or no weights exist.
+    few : ndarray of bool of shape (datasets,)
+        Where it is not, but they are worth too few draws.
     """
     heavy = ~(pareto_k <= threshold(first_proposals(draws)))  # NaN is no reason to trust
     return heavy, ~heavy & (importance_ess < min(draws, FEWEST_EFFECTIVE))

@@ -170,8 +170,12 @@ class Sampler(NamedTuple):
             Unconstrained parameters.
         observed : mapping of str to ndarray of shape (1, *shape)
             Observed values.
-        names, rng, predict
-            As in :meth:`draw`.
+        names : sequence of str
+            Variables wanted.
+        rng : numpy.random.Generator
+            Source of all randomness.
+        predict : callable, optional
+            Draws observed variables given free ones.
         """
         features = self.preconditioner.features(flat(observed))
         remainder, log_det = self.preconditioner.remainder(vector[None], features[:, None])
