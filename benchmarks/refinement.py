@@ -93,7 +93,7 @@ def rescue(name: str, sampler: str, monkey: Callable[[str], None]) -> list[Figur
     def run() -> dict[int, Rescued]:
         given = [{"y": row} for row in y]
         proposed = [sampler_of.proposals({"y": row[None]}, PROPOSALS, rng) for row in y]
-        launches = [launch(*pair, 4, rng) for pair in proposed]
+        launches = [launch(*found[:2], 4, rng) for found in proposed]
         return dict(rescued(sample, given, launches, DRAWS, rng))
 
     run()

@@ -147,8 +147,8 @@ def _candidates(
     The latter where one of them is likelier than all of the former, which happens where the
     network extrapolates. Their weights count the prior twice, so that they are a start, no more.
     """
-    vector, log_weight = sampler.proposals(row, PROPOSALS, rng)
-    own, priors = (sampler.density.log_joint(v[None], row)[0] for v in (vector, prior))
+    vector, log_weight, own = sampler.proposals(row, PROPOSALS, rng)
+    priors = sampler.density.log_joint(prior[None], row)[0]
     best, prior_best = (np.max(lp[np.isfinite(lp)], initial=-np.inf) for lp in (own, priors))
     return (prior, priors) if prior_best > best else (vector, log_weight)
 

@@ -186,10 +186,10 @@ class Sampler(NamedTuple):
 
     def proposals(
         self, observed: Arrays, draws: int, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw for one dataset, with log weights: (draws, size) and (draws,)."""
-        proposed = self._propose(observed, draws, rng, defensive=True)
-        return proposed.vector[0], proposed.statistics["log_weight"][0]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw for one dataset, with log weights and log joints: (draws, size) and (draws,)."""
+        vector, known, _ = self._propose(observed, draws, rng, defensive=True)
+        return vector[0], known["log_weight"][0], known["lp"][0]
 
     def _finished(
         self,
