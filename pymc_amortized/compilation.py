@@ -9,11 +9,12 @@ from pytensor.compile.builders import OpFromGraph
 from pytensor.compile.mode import get_mode
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Variable
+from pytensor.graph.op import HasInnerGraph, Op
 from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import ancestors, toposort
 from pytensor.tensor.random.type import RandomType
 
-__all__ = ["compiled", "inlined", "reseed"]
+__all__ = ["compiled", "inlined", "inlined_step", "reseed"]
 
 # No compiler: NumPy does the work. Without the rewrites that gather sums and products, because
 # PyTensor runs those of three arrays or more in a Python loop. With those that pm.draw adds.
@@ -75,7 +76,11 @@ def _with_own_generators(
     return clone_replace(list(outputs), new), list(new.values())
 
 
-def inlined(outputs: Sequence[Variable], leaves: Collection[Variable] = ()) -> list[Variable]:
+def inlined(
+    outputs: Sequence[Variable],
+    leaves: Collection[Variable] = (),
+    kept: type[Op] | tuple[type[Op], ...] = (),
+) -> list[Variable]:
     """Copy graphs with every Op that holds a graph of its own replaced by that graph.
 
     Parameters
@@ -84,15 +89,38 @@ def inlined(outputs: Sequence[Variable], leaves: Collection[Variable] = ()) -> l
         The graphs.
     leaves : collection of Variable, default ()
         Variables that stay themselves, with all above them.
+    kept : type of Op or tuple of these, default ()
+        What is not replaced.
     """
-    return _inline(outputs, {leaf: leaf for leaf in leaves})
+    return _inline(outputs, {leaf: leaf for leaf in leaves}, kept)
 
 
-def _inline(outputs: Sequence[Variable], memo: dict[Variable, Variable]) -> list[Variable]:
+def inlined_step(
+    op: HasInnerGraph, inputs: Sequence[Variable], kept: type[Op] | tuple[type[Op], ...] = ()
+) -> list[Variable]:
+    """Copy the graph inside an Op, with every Op that holds a graph of its own inlined.
+
+    Parameters
+    ----------
+    op : HasInnerGraph
+        The Op.
+    inputs : sequence of Variable
+        Inputs of the copy.
+    kept : type of Op or tuple of these, default ()
+        What is not replaced.
+    """
+    return _inline(*_inner_graph(op, inputs), kept)
+
+
+def _inline(
+    outputs: Sequence[Variable],
+    memo: dict[Variable, Variable],
+    kept: type[Op] | tuple[type[Op], ...],
+) -> list[Variable]:
     for node in toposort(outputs, blockers=list(memo)):
         inputs = [memo.get(i, i) for i in node.inputs]
-        if isinstance(node.op, OpFromGraph):
-            new = _inline(*_inner_graph(node.op, inputs))
+        if isinstance(node.op, OpFromGraph) and not isinstance(node.op, kept):
+            new = _inline(*_inner_graph(node.op, inputs), kept)
         else:
             new = node.clone_with_new_inputs(inputs, strict=False).outputs
         for old_output, new_output in zip(node.outputs, new, strict=True):
@@ -101,7 +129,7 @@ def _inline(outputs: Sequence[Variable], memo: dict[Variable, Variable]) -> list
 
 
 def _inner_graph(
-    op: OpFromGraph, inputs: Sequence[Variable]
+    op: HasInnerGraph, inputs: Sequence[Variable]
 ) -> tuple[Sequence[Variable], dict[Variable, Variable]]:
     # clone_replace would copy what is above the inputs too, and so draw it a second time
     if hasattr(op.fgraph, "bind"):  # PyTensor 3
