@@ -6,6 +6,7 @@ from pymc_amortized.calibration_plots import plot_calibration, plot_recovery
 from pymc_amortized.comparison import compare
 from pymc_amortized.comparison_plots import plot_compare
 from pymc_amortized.evidence import compare_models
+from pymc_amortized.exceptions import UnsupportedModelError
 from pymc_amortized.fitting import fit
 from pymc_amortized.khat_plots import plot_khat
 from pymc_amortized.plots import plot_training
@@ -17,6 +18,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AmortizedPosterior",
+    "UnsupportedModelError",
     "compare",
     "compare_models",
     "fit",

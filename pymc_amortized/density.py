@@ -8,14 +8,15 @@ from typing import NamedTuple
 import numpy as np
 import pymc as pm
 from pymc.logprob.basic import transformed_conditional_logp
+from pymc.pytensorf import replace_vars_in_graphs
 from pytensor.tensor.variable import TensorVariable
 
 from pymc_amortized.batching import Batched, batched_function
 from pymc_amortized.dequantization import transform_of, unconstrained
-from pymc_amortized.graphs import frozen, observed_variables
+from pymc_amortized.graphs import frozen, observed_variables, pymc_deprecations
 from pymc_amortized.parameters import split
 
-__all__ = ["Density", "density", "log_density_terms"]
+__all__ = ["Density", "density", "log_density_terms", "log_joint"]
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -84,15 +85,49 @@ def density(
         False for the log prior alone, of a model whose observed variables have no density.
     """
     free, observed = len(model.free_RVs), observed_variables(model) if likelihood else []
-    values, terms = log_density_terms(model, [*model.free_RVs, *observed], transformed=True)
-    # two by two: PyTensor evaluates sums of three arrays or more element by element in Python
-    joint = reduce(add, (term.sum() for term in terms))
+    values, joint = log_joint(model, observed)
     axes = [(None, None)] * free + [(None, 1)] * (len(values) - free)
     return Density(
         shapes=dict(shapes),
         observed=[rv.name for rv in observed],
         joint=batched_function(values, [joint], batch_shapes=axes),
     )
+
+
+def log_joint(
+    model: pm.Model, observed: Sequence[TensorVariable]
+) -> tuple[list[TensorVariable], TensorVariable]:
+    """Log density of unconstrained parameters and data, Jacobians and potentials included.
+
+    Parameters
+    ----------
+    model : pm.Model
+        A model of which these variables have a density.
+    observed : sequence of TensorVariable
+        The observed variables whose density is included.
+
+    Returns
+    -------
+    values : list of TensorVariable
+        Inputs: unconstrained free variables in the model's order, and observed ones.
+    log_joint : TensorVariable
+        Scalar graph.
+    """
+    values, terms = log_density_terms(model, [*model.free_RVs, *observed], transformed=True)
+    terms += _potentials(model, values)
+    return values, reduce(add, (term.sum() for term in terms))
+
+
+def _potentials(model: pm.Model, values: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """The potentials, by the unconstrained free variables."""
+    free = model.free_RVs
+    rvs = frozen(model, [*free, *model.potentials])
+    constrained = {}
+    for variable, rv, value in zip(free, rvs, values, strict=False):
+        transform = transform_of(model, variable)
+        back = value if transform is None else transform.backward(value, *rv.owner.inputs)
+        constrained[rv] = back
+    return replace_vars_in_graphs(rvs[len(free) :], constrained)
 
 
 def log_density_terms(
@@ -123,10 +158,11 @@ def log_density_terms(
         unconstrained(model, v, rv) if v in free else rv.type(name=v.name)
         for v, rv in zip(variables, rvs, strict=True)
     ]
-    terms = transformed_conditional_logp(
-        rvs=rvs,
-        rvs_to_values=dict(zip(rvs, values, strict=True)),
-        rvs_to_transforms=dict(zip(rvs, kept.values(), strict=True)),
-        jacobian=True,
-    )
+    with pymc_deprecations():
+        terms = transformed_conditional_logp(
+            rvs=rvs,
+            rvs_to_values=dict(zip(rvs, values, strict=True)),
+            rvs_to_transforms=dict(zip(rvs, kept.values(), strict=True)),
+            jacobian=True,
+        )
     return values, list(terms)

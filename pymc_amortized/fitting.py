@@ -17,10 +17,10 @@ from pymc_amortized.parameters import parameters
 from pymc_amortized.posterior import AmortizedPosterior
 from pymc_amortized.preconditioning import Preconditioner, fit_preconditioner
 from pymc_amortized.progress import progress_bar
+from pymc_amortized.refusals import check_model
 from pymc_amortized.simulation import Simulations, Simulator, ahead
 from pymc_amortized.sources import FEWEST_SIMULATIONS, Source, simulation_source
 from pymc_amortized.structure import (
-    check_model,
     free_names,
     has_likelihood,
     observed_names,

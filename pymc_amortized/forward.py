@@ -1,6 +1,6 @@
 """Turn a model's forward sampler into one compiled function ``(draws, seed) -> arrays``."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import Lock
 from typing import NamedTuple
 
@@ -11,16 +11,24 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.tensor.variable import TensorVariable
 
 from pymc_amortized.compilation import compiled, reseed
-from pymc_amortized.graphs import frozen, observed_variables, variables
+from pymc_amortized.graphs import ancestors_by_value, frozen, observed_variables, variables
+from pymc_amortized.potentials import TRIAL_DRAWS, kept_by_weight, log_potential
 from pymc_amortized.structure import shapes
 from pymc_amortized.vectorization import CannotVectorize, black_box, vectorized
 
 __all__ = ["ForwardSampler", "forward_sampler"]
 
 Draw = Callable[[int, int], dict[str, np.ndarray]]
+Graphs = Mapping[str, TensorVariable]
 
-TRIAL_DRAWS = (1, 3)
+FIRST_DRAWS = (1, 3)
 """Numbers of draws that a batch is tried with before it is trusted."""
+
+WEIGHT = "log weight"
+"""Name of what the potentials sum up to."""
+
+FIXED_DRAWS = 1000
+"""Draws in a batch of models that cannot be drawn in batches of any size."""
 
 BLAME_DRAWS = 1000
 """Draws of a variable in which an error must show up for the variable to be named."""
@@ -59,25 +67,56 @@ def forward_sampler(model: pm.Model, *, sort: Collection[str] = ()) -> ForwardSa
     Returns
     -------
     ForwardSampler
-        Draws in one batch where the model's graph allows, else one by one.
+        Draws in one batch where the model's graph allows, else one by one. They follow the prior
+        times the potentials.
+
+    Raises
+    ------
+    UnsupportedModelError
+        If the potentials leave next to nothing of the prior.
     """
-    names = list(variables(model))
-    outputs = frozen(model, list(variables(model).values()), sort=sort)
-    box = black_box(outputs)
+    named = variables(model)
+    if not model.potentials:
+        return _prior_sampler(model, named, sort)
+    weight = {WEIGHT: log_potential(model)}
+    above = ancestors_by_value(list(weight.values()))
+    few = {name: variable for name, variable in named.items() if variable in above}  # not the data
+    trial = _prior_sampler(model, few | weight, sort).draw(TRIAL_DRAWS, 0)[WEIGHT]
+    sampler = _prior_sampler(model, named | weight, sort)
+    draw = kept_by_weight(sampler.draw, WEIGHT, trial, model.potentials[0].name)
+    return sampler._replace(draw=draw)
+
+
+def _prior_sampler(
+    model: pm.Model, named: Mapping[str, TensorVariable], sort: Collection[str]
+) -> ForwardSampler:
+    """Draw variables of a model, by name, potentials aside."""
+    graphs = dict(zip(named, frozen(model, list(named.values()), sort=sort), strict=True))
+    box = black_box(list(graphs.values()))
     if box:
         reason = f"{box} is a user's random function"
-        return ForwardSampler(False, reason, _blaming(_loop(names, outputs), names, outputs))
-    try:
-        draw = _batch(model, names, outputs, sort)
-        _try(draw, model, names, outputs)
-    except Exception as error:  # noqa: BLE001  a broken model breaks the loop below as well
-        draw = _blaming(_loop(names, outputs), names, outputs)
-        draw(1, 0)
-        return ForwardSampler(False, _first_line(error), draw)
-    return ForwardSampler(True, "", _blaming(draw, names, outputs))
+        return ForwardSampler(False, reason, _blaming(_loop(graphs), graphs))
+    random_names = {rv.name for rv in (*model.free_RVs, *observed_variables(model))}
+    random = [
+        graph.owner.inputs[0] if name in sort else graph
+        for name, graph in graphs.items()
+        if name in random_names
+    ]
+    reasons = []
+    for batch in (_batch, _fixed_batch):
+        try:
+            draw = batch(graphs, random)
+            _try(draw, graphs, shapes(model))
+        except Exception as error:  # noqa: BLE001  a broken model breaks the loop below as well
+            reasons.append(_first_line(error))
+        else:
+            return ForwardSampler(True, "", _blaming(draw, graphs))
+    draw = _blaming(_loop(graphs), graphs)
+    draw(1, 0)
+    return ForwardSampler(False, reasons[0], draw)
 
 
-def _blaming(draw: Draw, names: list[str], outputs: Sequence[TensorVariable]) -> Draw:
+def _blaming(draw: Draw, graphs: Graphs) -> Draw:
     """Name the variable in errors that its parameters bring about, such as a negative scale."""
 
     def explained(draws: int, seed: int) -> dict[str, np.ndarray]:
@@ -85,7 +124,7 @@ def _blaming(draw: Draw, names: list[str], outputs: Sequence[TensorVariable]) ->
             return draw(draws, seed)
         except ValueError as error:
             raise ValueError(
-                f"model: expected values of {_culprit(names, outputs)} for all of the prior, got "
+                f"model: expected values of {_culprit(graphs)} for all of the prior, got "
                 f"'{_first_line(error)}'. Choose priors under which its parameters are valid, for "
                 "example a positive one for a scale."
             ) from error
@@ -93,10 +132,10 @@ def _blaming(draw: Draw, names: list[str], outputs: Sequence[TensorVariable]) ->
     return explained
 
 
-def _culprit(names: list[str], outputs: Sequence[TensorVariable]) -> str:
-    for name, output in zip(names, outputs, strict=True):
+def _culprit(graphs: Graphs) -> str:
+    for name, graph in graphs.items():
         try:
-            _loop([name], [output])(BLAME_DRAWS, 0)
+            _loop({name: graph})(BLAME_DRAWS, 0)
         except ValueError:
             return repr(name)
     return "every variable"
@@ -107,23 +146,31 @@ def _first_line(error: Exception) -> str:
     return prefix + (str(error).strip().splitlines() or [""])[0]
 
 
-def _batch(
-    model: pm.Model, names: list[str], outputs: Sequence[TensorVariable], sort: Collection[str]
-) -> Draw:
+def _batch(graphs: Graphs, random: Sequence[TensorVariable]) -> Draw:
     number = pt.lscalar("draws")
-    named = dict(zip(names, outputs, strict=True))
-    random_names = [rv.name for rv in (*model.free_RVs, *observed_variables(model))]
-    random = [named[n].owner.inputs[0] if n in sort else named[n] for n in random_names]
-    function, generators = compiled([number], vectorized(named, random, number))
-    return _seeded(generators, lambda draws: dict(zip(names, function(draws), strict=True)))
+    function, generators = compiled([number], vectorized(graphs, random, number))
+    return _seeded(generators, lambda draws: dict(zip(graphs, function(draws), strict=True)))
 
 
-def _loop(names: list[str], outputs: Sequence[TensorVariable]) -> Draw:
-    function, generators = compiled([], outputs)
+def _fixed_batch(graphs: Graphs, random: Sequence[TensorVariable]) -> Draw:
+    """Always the same number of draws, of which those too many are thrown away."""
+    number = pt.constant(np.int64(FIXED_DRAWS))
+    function, generators = compiled([], vectorized(graphs, random, number))
+
+    def collect(draws: int) -> dict[str, np.ndarray]:
+        columns = zip(*(function() for _ in range(-(-draws // FIXED_DRAWS))), strict=True)
+        pieces = zip(graphs, columns, strict=True)
+        return {name: np.concatenate(column)[:draws] for name, column in pieces}
+
+    return _seeded(generators, collect)
+
+
+def _loop(graphs: Graphs) -> Draw:
+    function, generators = compiled([], list(graphs.values()))
 
     def collect(draws: int) -> dict[str, np.ndarray]:
         columns = zip(*(function() for _ in range(draws)), strict=True)
-        return {name: np.stack(column) for name, column in zip(names, columns, strict=True)}
+        return {name: np.stack(column) for name, column in zip(graphs, columns, strict=True)}
 
     return _seeded(generators, collect)
 
@@ -141,11 +188,10 @@ def _seeded(
     return draw
 
 
-def _try(draw: Draw, model: pm.Model, names: list[str], outputs: Sequence[TensorVariable]) -> None:
-    expected = shapes(model)
-    for draws in TRIAL_DRAWS:
+def _try(draw: Draw, graphs: Graphs, expected: Mapping[str, tuple[int, ...]]) -> None:
+    for draws in FIRST_DRAWS:
         result = draw(draws, 0)
-        for name, output in zip(names, outputs, strict=True):
+        for name, graph in graphs.items():
             shape, dtype = result[name].shape, result[name].dtype
-            if shape != (draws, *expected[name]) or dtype != output.dtype:
+            if shape != (draws, *expected.get(name, ())) or dtype != graph.dtype:
                 raise CannotVectorize(f"{name!r} came out as {dtype} of shape {shape}")

@@ -1,6 +1,8 @@
 """Graphs of a PyMC model: which variables it has, and copies of their graphs made fit for use."""
 
+import warnings
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 import pymc as pm
 import pytensor.tensor as pt
@@ -22,8 +24,18 @@ __all__ = [
     "observed_variables",
     "ops",
     "parents",
+    "pymc_deprecations",
     "variables",
 ]
+
+
+@contextmanager
+def pymc_deprecations() -> Iterator[None]:
+    """Be silent about what PyMC itself uses, and the PyTensor that it asks for deprecates."""
+    with warnings.catch_warnings():
+        for category in (DeprecationWarning, FutureWarning):
+            warnings.simplefilter("ignore", category)
+        yield
 
 
 def observed_variables(model: pm.Model) -> list[TensorVariable]:

@@ -3,11 +3,10 @@
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache, reduce
+from functools import lru_cache
 from importlib.util import find_spec
 from itertools import cycle
 from math import prod
-from operator import add
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.replace import graph_replace
 from pytensor.graph.traversal import graph_inputs
 
-from pymc_amortized.density import log_density_terms
+from pymc_amortized.density import log_joint
 from pymc_amortized.graphs import observed_variables
 from pymc_amortized.inference_data import group
 
@@ -148,8 +147,7 @@ def whitened_model(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> pm
         Unconstrained shapes of its free variables, in the order of the vector.
     """
     free, observed = model.free_RVs, observed_variables(model)
-    values, terms = log_density_terms(model, [*free, *observed], transformed=True)
-    log_joint = reduce(add, (term.sum() for term in terms))
+    values, joint = log_joint(model, observed)
     size = sum(map(prod, shapes.values()))
     centre, scale = _held("centre", np.zeros(size)), _held("scale", np.eye(size))
     data = [
@@ -161,7 +159,7 @@ def whitened_model(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> pm
         vector = centre + (scale * z).sum(axis=1)  # without BLAS faster than a product
         given = [*_pieces(vector, shapes), *data]
         given = [g.astype(v.type.dtype) for g, v in zip(given, values, strict=True)]
-        pm.Potential("log_joint", graph_replace(log_joint, dict(zip(values, given, strict=True))))
+        pm.Potential("log_joint", graph_replace(joint, dict(zip(values, given, strict=True))))
     return whitened
 
 

@@ -11,6 +11,7 @@ from pytensor.graph.basic import equal_computations
 from pytensor.tensor.variable import TensorVariable
 
 from pymc_amortized.compilation import compiled, reseed
+from pymc_amortized.exceptions import UnsupportedModelError
 from pymc_amortized.graphs import frozen, given_values, parents
 
 __all__ = ["sorted_names"]
@@ -36,7 +37,7 @@ def sorted_names(model: pm.Model) -> frozenset[str]:
 
     Raises
     ------
-    ValueError
+    UnsupportedModelError
         If a transform restricts a variable in a way that sorting cannot mend.
     """
     names: frozenset[str] = frozenset()
@@ -57,11 +58,13 @@ def _to_sort(
     mended = rv.ndim > 0 and all(_returns(round_trip, np.sort(x), *given) for x, *given in draws)
     if mended and _exchangeable(model, rv, draws[:PERMUTATIONS]):
         return {rv.name}
-    raise ValueError(
-        f"transform {transform.name!r} restricts {rv.name!r}, which forward sampling ignores, and "
-        "sorting cannot mend: expected a transform of the prior's whole support, or `ordered` "
-        "(ascending) on identically distributed components; use a distribution with that support, "
-        "such as pm.Truncated"
+    raise UnsupportedModelError(
+        rv.name,
+        f"is restricted by its transform {transform.name!r}, which forward sampling ignores, and "
+        "sorting cannot mend",
+        "expected a transform of the prior's whole support, or `ordered` (ascending) on "
+        "identically distributed components: use a distribution with that support, such as "
+        "pm.Truncated",
     )
 
 

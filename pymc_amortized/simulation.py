@@ -14,8 +14,8 @@ from pymc_amortized.forward import ForwardSampler, forward_sampler
 from pymc_amortized.inference_data import assemble, constant_data, labelled, observed_data
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.progress import progress_bar
+from pymc_amortized.refusals import check_model
 from pymc_amortized.structure import (
-    check_model,
     deterministic_names,
     free_names,
     observed_names,

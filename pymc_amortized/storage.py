@@ -17,8 +17,8 @@ from pymc_amortized.parameters import parameters
 from pymc_amortized.posterior import AmortizedPosterior
 from pymc_amortized.preconditioning import Preconditioner
 from pymc_amortized.probes import check_probes, probes
+from pymc_amortized.refusals import check_model
 from pymc_amortized.structure import (
-    check_model,
     constant_data,
     free_names,
     observed_names,
