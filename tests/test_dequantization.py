@@ -7,13 +7,14 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
-from models import CASES, CENTERS, pymc_own_deprecations
+from models import CASES, CENTERS
 from scipy import stats
 from trained import untrained
 
 from pymc_amortized.density import density
 from pymc_amortized.dequantization import CELL_POINTS, dequantized, within_cells
 from pymc_amortized.forward import forward_sampler
+from pymc_amortized.graphs import pymc_deprecations
 from pymc_amortized.parameters import Parameters, parameters
 
 QUIET = {"random_seed": 1, "progressbar": False}
@@ -31,12 +32,12 @@ def between_random_ends() -> pt.TensorVariable:
 
 
 def truncated(**limits: object) -> pt.TensorVariable:
-    with pymc_own_deprecations():
+    with pymc_deprecations():
         return pm.Truncated("x", pm.Poisson.dist(3), **limits)
 
 
 def hurdle() -> pt.TensorVariable:
-    with pymc_own_deprecations():
+    with pymc_deprecations():
         return pm.HurdlePoisson("x", psi=0.6, mu=2)
 
 
@@ -85,7 +86,7 @@ rough = cache(untrained)
 
 @cache
 def prepared(name: str) -> tuple[pm.Model, dict[str, np.ndarray], Parameters]:
-    with pm.Model() as model, pymc_own_deprecations():
+    with pm.Model() as model, pymc_deprecations():
         SUPPORTS[name][0]()
         pm.Normal("y", observed=0.0)
         draws = forward_sampler(model).draw(200, 3)

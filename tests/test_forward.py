@@ -9,46 +9,49 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
-from models import CASES
+from models import CASES, SUPPORTED
 from pymc.distributions.transforms import ordered
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.random.op import RandomVariable
-from scipy.stats import rankdata
+from two_samples import TOLERANCE, Draws, columns, differences
 
 from pymc_amortized.forward import ForwardSampler, forward_sampler
 from pymc_amortized.graphs import variables
 
 DRAWS = 10_000
 LOOPED_DRAWS = 2000
-TOLERANCE = 6.0
-"""Largest difference in standard errors: below 1e-4 by chance over all comparisons made here."""
+FEW_DRAWS = 1000
+"""Of the models beside the small ones."""
 
-Draws = dict[str, np.ndarray]
+
+WITH_REFERENCE = [
+    name for name, case in SUPPORTED.items() if case.exact_prior or name == "ordered_means"
+]
+"""Those of whose prior there are draws of other origin."""
 
 
 @cache
 def sampler(name: str) -> ForwardSampler:
-    case = CASES[name]
+    case = SUPPORTED[name]
     return forward_sampler(case.build(), sort=case.sort)
 
 
 @cache
 def batch(name: str) -> Draws:
-    forward = sampler(name)
-    return forward.draw(DRAWS if forward.vectorized else LOOPED_DRAWS, 11)
+    many = DRAWS if sampler(name).vectorized else LOOPED_DRAWS
+    return sampler(name).draw(many if name in CASES else FEW_DRAWS, 11)
 
 
 @cache
 def reference(name: str) -> Draws:
     if name == "ordered_means":
         return ordered_reference()
-    named = variables(CASES[name].build())
+    named = variables(SUPPORTED[name].build())
+    number = LOOPED_DRAWS if name in CASES else FEW_DRAWS
     with warnings.catch_warnings():  # pip's PyTensor, about PyMC's graph of LKJCholeskyCov
         warnings.filterwarnings("ignore", "PyTensor could not link to a BLAS")
-        draws = pm.draw(
-            list(named.values()), draws=LOOPED_DRAWS, random_seed=12, mode="FAST_COMPILE"
-        )
+        draws = pm.draw(list(named.values()), number, random_seed=12, mode="FAST_COMPILE")
     return dict(zip(named, draws, strict=True))
 
 
@@ -62,40 +65,23 @@ def ordered_reference() -> Draws:
     return {"mu": mu, "y": y}
 
 
-def columns(draws: Draws) -> np.ndarray:
-    """All scalars of a set of draws side by side: (draws, scalars)."""
-    flat = np.column_stack([x.reshape(len(x), -1) for x in draws.values()])
-    return flat.astype(float).round(10)  # a correlation of 1 is one number
-
-
-def scores(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pooled ranks in [-1, 1] of two samples, and their distance from the middle.
-
-    Ranks have all moments whatever the tails; the distance shows what depends
-    on a scale.
-    """
-    ranks = 2 * rankdata(np.concatenate([a, b]), axis=0) / (len(a) + len(b) + 1) - 1
-    ranks = np.column_stack([ranks, np.abs(ranks) - np.abs(ranks).mean(axis=0)])
-    x, y = ranks[: len(a)], ranks[len(a) :]
-    varying = (x.std(axis=0) > 1e-9) | (y.std(axis=0) > 1e-9)
-    return x[:, varying], y[:, varying]
-
-
-def differences(a: Draws, b: Draws) -> tuple[np.ndarray, np.ndarray]:
-    """Differences of marginals, and of dependence between pairs, in standard errors."""
-    x, y = scores(columns(a), columns(b))
-    pooled = np.concatenate([x, y])
-    scale = np.sqrt(1 / len(x) + 1 / len(y))
-    marginal = (x.mean(axis=0) - y.mean(axis=0)) / (pooled.std(axis=0) * scale)
-    fisher = [np.arctanh(np.clip(np.corrcoef(z.T), -0.999, 0.999)) for z in (x, y)]
-    return np.abs(marginal), np.abs(fisher[0] - fisher[1]) / (1.03 * scale)
-
-
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", WITH_REFERENCE)
 def test_joint_is_that_of_pymc(name: str) -> None:
     marginal, pairwise = differences(batch(name), reference(name))
     assert marginal.max() < TOLERANCE
     assert pairwise.max() < TOLERANCE
+
+
+def test_comparison_sees_a_shift_and_a_correlation() -> None:
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(2, FEW_DRAWS, 2))
+    marginal, pairwise = differences({"x": a}, {"x": b})
+    assert max(marginal.max(), pairwise.max()) < TOLERANCE
+    marginal, _ = differences({"x": a}, {"x": b + 0.45})
+    assert marginal.max() > TOLERANCE
+    b[:, 1] = 0.4 * b[:, 0] + np.sqrt(1 - 0.4**2) * b[:, 1]
+    _, pairwise = differences({"x": a}, {"x": b})
+    assert pairwise.max() > TOLERANCE
 
 
 def test_comparison_sees_a_broken_joint() -> None:
@@ -106,12 +92,12 @@ def test_comparison_sees_a_broken_joint() -> None:
     assert pairwise.max() > TOLERANCE
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", WITH_REFERENCE)
 def test_shapes_and_dtypes(name: str) -> None:
     expected = reference(name)
     for draws in (1, 7):
         result = sampler(name).draw(draws, 5)
-        assert list(result) == list(variables(CASES[name].build()))
+        assert list(result) == list(variables(SUPPORTED[name].build()))
         for variable, values in result.items():
             assert values.shape == (draws, *expected[variable].shape[1:])
             assert values.dtype == expected[variable].dtype
@@ -127,12 +113,12 @@ def test_seed_decides(name: str) -> None:
             assert not np.array_equal(values, other[variable])
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", SUPPORTED)
 def test_vectorized_where_expected(name: str) -> None:
     forward = sampler(name)
     assert forward.vectorized or forward.reason
-    if CASES[name].vectorized is not None:
-        assert forward.vectorized == CASES[name].vectorized, forward.reason
+    if SUPPORTED[name].vectorized is not None:
+        assert forward.vectorized == SUPPORTED[name].vectorized, forward.reason
 
 
 def test_variables_have_independent_streams() -> None:

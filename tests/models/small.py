@@ -1,88 +1,13 @@
-"""The registry of small models that the tests run through; adding a model is one entry."""
-
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+"""Small models of many kinds, which most tests look at."""
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.distributions.transforms import ordered
 
-__all__ = ["CASES", "CENTERS", "Case", "Fill", "build", "case", "pymc_own_deprecations"]
+from models._case import REGISTRY, case
 
-Fill = Callable[[], object]
-"""What puts variables into the model of the context."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One model of the registry.
-
-    Parameters
-    ----------
-    name : str
-        Its name, also that of the test's id.
-    build : callable
-        Makes the model anew.
-    vectorized : bool or None, default True
-        Whether forward sampling draws all at once; None where either is right.
-    likelihood : bool, default True
-        Whether the model has a likelihood.
-    sort : frozenset of str, default empty
-        The variables that forward sampling must sort.
-    exact_prior : bool, default True
-        Whether PyMC's own forward draws follow the model's prior.
-    discrete : bool, default False
-        Whether a free variable is discrete.
-    """
-
-    name: str
-    build: Callable[[], pm.Model]
-    vectorized: bool | None = True
-    likelihood: bool = True
-    sort: frozenset[str] = frozenset()
-    exact_prior: bool = True
-    discrete: bool = False
-
-
-CASES: dict[str, Case] = {}
-
-
-def build(fill: Fill, **coords: object) -> pm.Model:
-    """Make a model of what `fill` puts into it."""
-    with pm.Model(coords=coords) as model:
-        fill()
-    return model
-
-
-def case(**properties: object) -> Callable[[Callable[[], None]], Callable[[], pm.Model]]:
-    """Register the function that fills a model as a case of the same name.
-
-    Parameters
-    ----------
-    **properties : object
-        Properties of the `Case` that differ from the defaults; ``coords`` are the model's.
-    """
-    coords = properties.pop("coords", None)
-
-    def register(fill: Callable[[], None]) -> Callable[[], pm.Model]:
-        made = partial(build, fill, **(coords or {}))
-        CASES[fill.__name__] = Case(name=fill.__name__, build=made, **properties)
-        return made
-
-    return register
-
-
-@contextmanager
-def pymc_own_deprecations() -> Iterator[None]:
-    # PyMC itself uses what the PyTensor it asks for deprecates
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        yield
-
+__all__ = ["CASES", "CENTERS", "YEARS"]
 
 YEARS = np.linspace(-1.5, 1.5, 12)
 
@@ -222,8 +147,7 @@ def hurdle() -> None:
     """Zeros, or counts that PyMC draws by rejection in a loop of its own."""
     mu = pm.Uniform("mu", 0.5, 3)
     p = pm.Beta("p", 2, 2)
-    with pymc_own_deprecations():
-        pm.HurdlePoisson("y", psi=p, mu=mu, observed=np.array([0, 1, 2, 0]))
+    pm.HurdlePoisson("y", psi=p, mu=mu, observed=np.array([0, 1, 2, 0]))
 
 
 @case(coords={"obs": range(5)})
@@ -260,8 +184,7 @@ def simulator() -> None:
     """A black box without a likelihood."""
     a = pm.Normal("a")
     scale = pm.HalfNormal("scale", 1)
-    with pymc_own_deprecations():
-        pm.Simulator("y", _simulate, a, scale, observed=np.zeros(4))
+    pm.Simulator("y", _simulate, a, scale, observed=np.zeros(4))
 
 
 @case(coords={"year": range(8)}, discrete=True)
@@ -289,3 +212,6 @@ def latent_counts() -> None:
     n = pm.Poisson("n", 3)
     seen = pm.Binomial("seen", n, 0.6)
     pm.Normal("y", seen, 1.5, observed=np.array([2.5, 3.0]))
+
+
+CASES = dict(REGISTRY)
