@@ -20,7 +20,7 @@ __all__ = ["compiled", "inlined", "inlined_step", "reseed"]
 # PyTensor runs those of three arrays or more in a Python loop. With those that pm.draw adds.
 _MODE = (
     get_mode("FAST_COMPILE")
-    .excluding("local_add_canonizer", "local_mul_canonizer")
+    .excluding("local_add_canonizer", "local_mul_canonizer", "slogdet_specialization")
     .including("random_make_inplace", "local_check_parameter_to_ninf_switch")
 )
 

@@ -17,7 +17,7 @@ from pymc_amortized.parameters import parameters
 from pymc_amortized.posterior import AmortizedPosterior
 from pymc_amortized.preconditioning import Preconditioner, fit_preconditioner
 from pymc_amortized.progress import progress_bar
-from pymc_amortized.refusals import check_model
+from pymc_amortized.refusals import check_model, check_prior
 from pymc_amortized.simulation import Simulations, Simulator, ahead
 from pymc_amortized.sources import FEWEST_SIMULATIONS, Source, simulation_source
 from pymc_amortized.structure import (
@@ -46,6 +46,7 @@ def fit(
     var_names: Sequence[str] | None = None,
     simulations: Any = None,
     max_seconds: float | None = None,
+    vectorized: bool = False,
     summary: Factory | None = None,
     flow: Factory | None = None,
     random_seed: Any = None,
@@ -76,6 +77,9 @@ def fit(
         Time for training in seconds, by default without limit. One round of steps is always
         finished, compiling it takes 10 to 20 seconds. A warning says if time ran out before the
         held-out loss stopped improving.
+    vectorized : bool, default False
+        Whether the random functions of ``pm.Simulator`` and ``pm.CustomDist`` take parameters
+        with a leading axis of draws, see :func:`pymc_amortized.simulate`.
     summary : callable, optional
         From a factory of :mod:`pymc_amortized.summaries`; ``residual_mlp()`` by default.
     flow : callable, optional
@@ -92,14 +96,16 @@ def fit(
 
     Raises
     ------
+    UnsupportedModelError
+        If the model has no free or no observed variable; if a variable cannot be simulated
+        (``pm.Flat``), or stands for something that simulations leave out (``pm.Minibatch``, a
+        ``pm.Potential`` of data, a transform that restricts), or a free one is discrete and
+        multivariate, or has no density by coordinates of its own (a prior with point masses).
     ValueError
-        If the model has no free or no observed variable, a transform that simulations do not
-        follow, or data that are not finite or outside the support of their distribution, or more
-        than half of its simulations are NaN or infinite; if `var_names` holds what is no free
-        variable, or lacks one that bounds of another depend on.
-    NotImplementedError
-        If a variable cannot be simulated (``pm.Flat``), or stands for something that simulations
-        leave out (``pm.Potential``, ``pm.Minibatch``), or a free one is discrete and multivariate.
+        If data are not finite or outside the support of their distribution, or more than half of
+        the model's simulations are NaN or infinite; if `var_names` holds what is no free variable,
+        or lacks one that bounds of another depend on; if a random function is called vectorized,
+        and is not.
 
     References
     ----------
@@ -123,7 +129,7 @@ def fit(
     _check_options(simulations, max_seconds, summary=summary, flow=flow)
     start = time.perf_counter()
     seeds = generator(random_seed).integers(2**31, size=4).tolist()
-    simulator = _simulator(model, names, seeds[0])
+    simulator = _simulator(model, names, vectorized, seeds[0])
     _check_own_data(model, simulator)
     source = simulation_source(model, simulator, simulations, seeds[0], progressbar)
     preconditioner = fit_preconditioner(source.training.vector, source.training.data)
@@ -182,8 +188,10 @@ def _check_own_data(model: pm.Model, simulator: Simulator) -> None:
         data_support(model, simulator.sampler.draw(1000, 0)).check(datasets)
 
 
-def _simulator(model: pm.Model, names: list[str], seed: int) -> Simulator:
-    sampler = forward_sampler(model, sort=sorted_names(model))
+def _simulator(model: pm.Model, names: list[str], vectorized: bool, seed: int) -> Simulator:
+    sort = sorted_names(model)
+    sampler = forward_sampler(model, sort=sort, trusted=vectorized)
+    check_prior(model, sort)
     example = sampler.draw(2, seed)
     return Simulator(sampler, parameters(model, example, names), observed_names(model))
 

@@ -1,25 +1,24 @@
 """Turn a model's forward sampler into one compiled function ``(draws, seed) -> arrays``."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from threading import Lock
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.tensor.variable import TensorVariable
 
-from pymc_amortized.compilation import compiled, reseed
+from pymc_amortized.agreement import TOLERANCE, differences
+from pymc_amortized.compilation import compiled
 from pymc_amortized.graphs import ancestors_by_value, frozen, observed_variables, variables
+from pymc_amortized.looping import Draw, Graphs, in_pieces, looped, seeded
 from pymc_amortized.potentials import TRIAL_DRAWS, kept_by_weight, log_potential
 from pymc_amortized.structure import shapes
 from pymc_amortized.vectorization import CannotVectorize, black_box, vectorized
 
-__all__ = ["ForwardSampler", "forward_sampler"]
+__all__ = ["ForwardSampler", "forward_sampler", "prior_sampler"]
 
-Draw = Callable[[int, int], dict[str, np.ndarray]]
-Graphs = Mapping[str, TensorVariable]
 
 FIRST_DRAWS = (1, 3)
 """Numbers of draws that a batch is tried with before it is trusted."""
@@ -29,6 +28,9 @@ WEIGHT = "log weight"
 
 FIXED_DRAWS = 1000
 """Draws in a batch of models that cannot be drawn in batches of any size."""
+
+AGREEING_DRAWS = 1000
+"""Draws in a batch and one by one whose joint distributions have to agree."""
 
 BLAME_DRAWS = 1000
 """Draws of a variable in which an error must show up for the variable to be named."""
@@ -46,14 +48,26 @@ class ForwardSampler(NamedTuple):
     draw : callable
         ``(draws, seed) -> {name: array of shape (draws, *shape)}`` for the free,
         observed and deterministic variables. The same seed gives the same draws.
+    recipe : callable or None
+        Makes `draw` in another process, where draws are made one by one.
     """
 
     vectorized: bool
     reason: str
     draw: Draw
+    recipe: Callable[[], Draw] | None = None
+
+    def pieces(self, numbers: Sequence[tuple[int, int]]) -> Iterator[dict[str, np.ndarray]]:
+        """Draw a number of pieces, of so many draws by such a seed each, in order.
+
+        Those that would take long one by one are made in worker processes; the draws are the same.
+        """
+        return in_pieces(self.draw, self.recipe, numbers)
 
 
-def forward_sampler(model: pm.Model, *, sort: Collection[str] = ()) -> ForwardSampler:
+def forward_sampler(
+    model: pm.Model, *, sort: Collection[str] = (), trusted: bool = False
+) -> ForwardSampler:
     """Compile a model's forward sampler at its present data and dims.
 
     Parameters
@@ -63,6 +77,8 @@ def forward_sampler(model: pm.Model, *, sort: Collection[str] = ()) -> ForwardSa
     sort : collection of str, default ()
         Random variables whose draws are sorted along their last axis, before
         anything else uses them.
+    trusted : bool, default False
+        Draw from users' random functions in batches too, once these agree with single draws.
 
     Returns
     -------
@@ -74,28 +90,41 @@ def forward_sampler(model: pm.Model, *, sort: Collection[str] = ()) -> ForwardSa
     ------
     UnsupportedModelError
         If the potentials leave next to nothing of the prior.
+    ValueError
+        If a user's random function is trusted, but does not draw in batches as it draws one.
     """
     named = variables(model)
     if not model.potentials:
-        return _prior_sampler(model, named, sort)
+        return _prior_sampler(model, named, sort, trusted)
     weight = {WEIGHT: log_potential(model)}
     above = ancestors_by_value(list(weight.values()))
     few = {name: variable for name, variable in named.items() if variable in above}  # not the data
-    trial = _prior_sampler(model, few | weight, sort).draw(TRIAL_DRAWS, 0)[WEIGHT]
-    sampler = _prior_sampler(model, named | weight, sort)
-    draw = kept_by_weight(sampler.draw, WEIGHT, trial, model.potentials[0].name)
-    return sampler._replace(draw=draw)
+    trial = _prior_sampler(model, few | weight, sort, trusted).draw(TRIAL_DRAWS, 0)[WEIGHT]
+    sampler = _prior_sampler(model, named | weight, sort, trusted)
+    known = {"name": WEIGHT, "trial": trial, "potential": model.potentials[0].name}
+    return sampler._replace(
+        draw=kept_by_weight(sampler.draw, **known),
+        recipe=sampler.recipe and partial(_weighted, sampler.recipe, known),
+    )
+
+
+def prior_sampler(model: pm.Model, sort: Collection[str] = ()) -> ForwardSampler:
+    """Compile a sampler of the free variables alone, potentials aside."""
+    return _prior_sampler(model, {rv.name: rv for rv in model.free_RVs}, sort, trusted=False)
+
+
+def _weighted(recipe: Callable[[], Draw], known: Mapping[str, Any]) -> Draw:
+    return kept_by_weight(recipe(), **known)
 
 
 def _prior_sampler(
-    model: pm.Model, named: Mapping[str, TensorVariable], sort: Collection[str]
+    model: pm.Model, named: Mapping[str, TensorVariable], sort: Collection[str], trusted: bool
 ) -> ForwardSampler:
     """Draw variables of a model, by name, potentials aside."""
     graphs = dict(zip(named, frozen(model, list(named.values()), sort=sort), strict=True))
     box = black_box(list(graphs.values()))
-    if box:
-        reason = f"{box} is a user's random function"
-        return ForwardSampler(False, reason, _blaming(_loop(graphs), graphs))
+    if box and not trusted:
+        return _one_by_one(graphs, f"{box} is a user's random function")
     random_names = {rv.name for rv in (*model.free_RVs, *observed_variables(model))}
     random = [
         graph.owner.inputs[0] if name in sort else graph
@@ -110,10 +139,37 @@ def _prior_sampler(
         except Exception as error:  # noqa: BLE001  a broken model breaks the loop below as well
             reasons.append(_first_line(error))
         else:
+            if box:
+                _check_agreement(draw, looped(graphs), box)
             return ForwardSampler(True, "", _blaming(draw, graphs))
-    draw = _blaming(_loop(graphs), graphs)
-    draw(1, 0)
-    return ForwardSampler(False, reasons[0], draw)
+    sampler = _one_by_one(graphs, reasons[0])
+    sampler.draw(1, 0)
+    if box:
+        raise _not_vectorized(box, f"{reasons[0]!r}")
+    return sampler
+
+
+def _one_by_one(graphs: Graphs, reason: str) -> ForwardSampler:
+    recipe = partial(_blamed_loop, graphs)
+    return ForwardSampler(False, reason, recipe(), recipe)
+
+
+def _blamed_loop(graphs: Graphs) -> Draw:
+    return _blaming(looped(graphs), graphs)
+
+
+def _check_agreement(batch: Draw, loop: Draw, box: str) -> None:
+    largest = max(d.max() for d in differences(batch(AGREEING_DRAWS, 1), loop(AGREEING_DRAWS, 2)))
+    if largest > TOLERANCE:
+        raise _not_vectorized(box, f"draws that are {largest:.0f} standard errors apart")
+
+
+def _not_vectorized(box: str, got: str) -> ValueError:
+    return ValueError(
+        f"vectorized: expected batches of {box} that follow the distribution of its single draws, "
+        f"got {got}. Treat each entry along the first axis of its parameters on its own, for "
+        "example by `axis=-1`, or leave vectorized out."
+    )
 
 
 def _blaming(draw: Draw, graphs: Graphs) -> Draw:
@@ -135,7 +191,7 @@ def _blaming(draw: Draw, graphs: Graphs) -> Draw:
 def _culprit(graphs: Graphs) -> str:
     for name, graph in graphs.items():
         try:
-            _loop({name: graph})(BLAME_DRAWS, 0)
+            looped({name: graph})(BLAME_DRAWS, 0)
         except ValueError:
             return repr(name)
     return "every variable"
@@ -149,7 +205,7 @@ def _first_line(error: Exception) -> str:
 def _batch(graphs: Graphs, random: Sequence[TensorVariable]) -> Draw:
     number = pt.lscalar("draws")
     function, generators = compiled([number], vectorized(graphs, random, number))
-    return _seeded(generators, lambda draws: dict(zip(graphs, function(draws), strict=True)))
+    return seeded(generators, lambda draws: dict(zip(graphs, function(draws), strict=True)))
 
 
 def _fixed_batch(graphs: Graphs, random: Sequence[TensorVariable]) -> Draw:
@@ -162,30 +218,7 @@ def _fixed_batch(graphs: Graphs, random: Sequence[TensorVariable]) -> Draw:
         pieces = zip(graphs, columns, strict=True)
         return {name: np.concatenate(column)[:draws] for name, column in pieces}
 
-    return _seeded(generators, collect)
-
-
-def _loop(graphs: Graphs) -> Draw:
-    function, generators = compiled([], list(graphs.values()))
-
-    def collect(draws: int) -> dict[str, np.ndarray]:
-        columns = zip(*(function() for _ in range(draws)), strict=True)
-        return {name: np.stack(column) for name, column in zip(graphs, columns, strict=True)}
-
-    return _seeded(generators, collect)
-
-
-def _seeded(
-    generators: Sequence[SharedVariable], collect: Callable[[int], dict[str, np.ndarray]]
-) -> Draw:
-    lock = Lock()
-
-    def draw(draws: int, seed: int) -> dict[str, np.ndarray]:
-        with lock:
-            reseed(generators, seed)
-            return collect(draws)
-
-    return draw
+    return seeded(generators, collect)
 
 
 def _try(draw: Draw, graphs: Graphs, expected: Mapping[str, tuple[int, ...]]) -> None:

@@ -41,6 +41,8 @@ class Machinery:
         The rest of it, trained.
     familiarity : Familiarity
         What simulations are recognized by.
+    vectorized : bool
+        Whether it was trained on draws that were made in batches.
     """
 
     def __init__(
@@ -50,8 +52,9 @@ class Machinery:
         preconditioner: Preconditioner,
         network: "Network",
         familiarity: Familiarity,
+        vectorized: bool,
     ) -> None:
-        self.model, self.parameters = model, parameters
+        self.model, self.parameters, self._vectorized = model, parameters, vectorized
         self._trained = (preconditioner, network, familiarity)
 
     @cached_property
@@ -87,7 +90,8 @@ class Machinery:
     @cached_property
     def forward(self) -> ForwardSampler:
         """Parameters and data."""
-        return forward_sampler(self.model, sort=sorted_names(self.model))
+        sort = sorted_names(self.model)
+        return forward_sampler(self.model, sort=sort, trusted=self._vectorized)
 
     @cached_property
     def prior(self) -> np.ndarray:

@@ -88,7 +88,8 @@ class AmortizedPosterior:
         self.settings = dict(settings)
         self._parameters, self._preconditioner = parameters, preconditioner
         self._network, self._familiarity = network, familiarity
-        self._parts = Machinery(model, parameters, preconditioner, network, familiarity)
+        vectorized = self.settings["vectorized"]
+        self._parts = Machinery(model, parameters, preconditioner, network, familiarity, vectorized)
         self._constants = constant_values(model)
 
     def __repr__(self) -> str:

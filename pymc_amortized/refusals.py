@@ -1,5 +1,7 @@
 """What cannot be amortized faithfully, refused by the variable's name."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pymc as pm
 from pymc.data import MinibatchOp
@@ -12,10 +14,18 @@ from pytensor.tensor.random.op import RandomVariable
 
 from pymc_amortized.dequantization import is_discrete
 from pymc_amortized.exceptions import UnsupportedModelError
+from pymc_amortized.forward import prior_sampler
 from pymc_amortized.graphs import ancestors_by_value, observed_variables, ops, variables
+from pymc_amortized.parameters import parameters, split
 from pymc_amortized.structure import free_names, observed_names, own_ops, shapes
 
-__all__ = ["check_model"]
+__all__ = ["check_model", "check_prior"]
+
+PRIOR_DRAWS = 500
+"""That tell whether a free variable has a density."""
+
+SMALLEST = 1e-10
+"""Part of the variance that a direction is left with by rounding alone."""
 
 
 def check_model(model: pm.Model) -> None:
@@ -55,6 +65,59 @@ def check_model(model: pm.Model) -> None:
     _check_samplers(model)
     _check_discrete(model)
     _check_potentials(model)
+
+
+def check_prior(model: pm.Model, sort: Collection[str]) -> None:
+    """Refuse free variables without a density by their unconstrained coordinates.
+
+    Parameters
+    ----------
+    model : pm.Model
+        A model that :func:`check_model` accepts.
+    sort : collection of str
+        Variables that are sorted.
+
+    Raises
+    ------
+    UnsupportedModelError
+        If continuous elements repeat among draws of the prior, or follow from each other.
+    """
+    draws = prior_sampler(model, sort).draw(PRIOR_DRAWS, 0)
+    of_model = parameters(model, draws)
+    vector, _ = of_model.unconstrain(of_model.dequantized(draws, np.random.default_rng(0)))
+    pieces = zip(of_model.shapes, split(vector, of_model.shapes), strict=True)
+    for name, piece in pieces:
+        rows = piece.reshape(len(piece), -1)
+        rows = rows[np.isfinite(rows).all(axis=1)]
+        if _repeats(rows):
+            raise UnsupportedModelError(
+                name,
+                "has a prior with point masses, so that it has no density",
+                "expected a continuous or a discrete prior: write its parts as variables of their "
+                "own, for example an indicator and a size",
+            )
+        if _depend(rows):
+            raise UnsupportedModelError(
+                name,
+                "is degenerate: some of its elements follow from the others, and no transform "
+                "leaves them out",
+                "expected as many elements as are free: use a distribution with a transform, such "
+                "as pm.LKJCholeskyCov for a covariance matrix, and leave default_transform as it "
+                "is",
+            )
+
+
+def _repeats(rows: np.ndarray) -> bool:
+    ordered = np.sort(rows, axis=0)
+    return bool((np.diff(ordered, axis=0) == 0).any())
+
+
+def _depend(rows: np.ndarray) -> bool:
+    if rows.shape[1] == 1 or len(rows) <= 2 * rows.shape[1]:
+        return False
+    centred = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+    values = np.linalg.svd(centred, compute_uv=False)
+    return bool(values[-1] < SMALLEST * values[0])
 
 
 def _check_names(model: pm.Model) -> None:

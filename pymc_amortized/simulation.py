@@ -154,6 +154,7 @@ def simulate(
     model: pm.Model | None = None,
     *,
     draws: int = 1000,
+    vectorized: bool = False,
     random_seed: Any = None,
     progressbar: bool = True,
 ) -> "InferenceData | xr.DataTree":
@@ -165,6 +166,10 @@ def simulate(
         By default the model of the context.
     draws : int, default 1000
         Number of draws, at least 1.
+    vectorized : bool, default False
+        Whether the random functions of ``pm.Simulator`` and ``pm.CustomDist`` take parameters
+        with a leading axis of draws, and a `size` to match. That is tried before it is believed.
+        By default they are called draw by draw, in worker processes if there are many.
     random_seed : int, sequence of int or numpy.random.Generator, optional
         The same seed gives the same draws.
     progressbar : bool, default True
@@ -179,8 +184,10 @@ def simulate(
 
     Raises
     ------
-    ValueError, NotImplementedError
+    UnsupportedModelError
         If the model cannot be simulated as its density says, see :func:`pymc_amortized.fit`.
+    ValueError
+        If a random function is called vectorized, and is not.
 
     Examples
     --------
@@ -195,7 +202,7 @@ def simulate(
     model = pm.modelcontext(model)
     check_model(model)
     check_count("draws", draws)
-    sampler = forward_sampler(model, sort=sorted_names(model))
+    sampler = forward_sampler(model, sort=sorted_names(model), trusted=vectorized)
     seed = np.random.SeedSequence(int(generator(random_seed).integers(2**63)))
     with progress_bar("Simulating", draws, disable=not progressbar) as advance:
         values = _in_chunks(sampler, draws, seed, advance)
@@ -219,11 +226,12 @@ def _in_chunks(
     advance: Callable[..., None],
 ) -> dict[str, np.ndarray]:
     size = CHUNK if sampler.vectorized else LOOPED_CHUNK
+    numbers = [min(size, draws - start) for start in range(0, draws, size)]
+    seeds = [int(child.generate_state(1)[0]) for child in seed.spawn(len(numbers))]
     pieces = []
-    for start in range(0, draws, size):
-        number = min(size, draws - start)
-        pieces.append(sampler.draw(number, int(seed.spawn(1)[0].generate_state(1)[0])))
-        advance(number)
+    for piece in sampler.pieces(list(zip(numbers, seeds, strict=True))):
+        pieces.append(piece)
+        advance(numbers[len(pieces) - 1])
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
 

@@ -14,13 +14,15 @@ from pymc.distributions.transforms import ordered
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.random.op import RandomVariable
-from two_samples import TOLERANCE, Draws, columns, differences
 
+from pymc_amortized.agreement import TOLERANCE, columns, differences
 from pymc_amortized.forward import ForwardSampler, forward_sampler
 from pymc_amortized.graphs import variables
 
 DRAWS = 10_000
 LOOPED_DRAWS = 2000
+Draws = dict[str, np.ndarray]
+
 FEW_DRAWS = 1000
 """Of the models beside the small ones."""
 

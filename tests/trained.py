@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pymc as pm
-from models import CASES
+from models import SUPPORTED
 
 import pymc_amortized as pma
 from pymc_amortized.data import flat
@@ -30,7 +30,7 @@ def untrained(
     model: pm.Model | str, var_names: list[str] | None = None, **networks: object
 ) -> pma.AmortizedPosterior:
     """Random networks on top of the linear part: a poor posterior, but one in every respect."""
-    model = CASES[model].build() if isinstance(model, str) else model
+    model = SUPPORTED[model].build() if isinstance(model, str) else model
     sampler = forward_sampler(model, sort=sorted_names(model))
     draws = sampler.draw(500, 1)
     of_model = parameters(model, draws, var_names)
@@ -45,5 +45,5 @@ def untrained(
     features = preconditioner.features(data)
     found = traits(network.summaries(features), features)
     familiarity = fit_familiarity(found[:300], found[300:])
-    settings = {"rounds": [[256, 1.5, 1.25, 1e-3, 0.5]], "converged": True}
+    settings = {"rounds": [[256, 1.5, 1.25, 1e-3, 0.5]], "converged": True, "vectorized": True}
     return pma.AmortizedPosterior(model, of_model, preconditioner, network, familiarity, settings)

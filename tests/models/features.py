@@ -111,11 +111,41 @@ def ordered_but_different() -> None:
     pm.Normal("y", a, 0.5, observed=np.zeros(2))
 
 
+@case("prior with a point mass", refused="'a' has a prior with point masses")
+def censored_prior() -> None:
+    a = pm.Censored("a", pm.Normal.dist(), lower=0, upper=None)
+    pm.Normal("y", a, 1, observed=POINTS)
+
+
+@case("simplex without a transform", refused="'a' is degenerate")
+def untransformed_simplex() -> None:
+    a = pm.Dirichlet("a", np.ones(3), default_transform=None)
+    pm.Multinomial("y", n=10, p=a, observed=np.array([2, 3, 5]))
+
+
 @case("pm.Potential of parameters", exact_prior=False)
 def potential() -> None:
     a = pm.Normal("a", shape=2)
     pm.Potential("near", -2 * (a[0] - a[1]) ** 2)
     pm.Normal("y", a, 1, observed=np.array([0.5, 1.0]))
+
+
+def _shifted_noise(
+    rng: np.random.Generator, mu: np.ndarray, size: tuple[int, ...] | None
+) -> np.ndarray:
+    return rng.normal(mu, 1, size=size)
+
+
+@case(
+    "pm.Potential beside a simulator",
+    exact_prior=False,
+    vectorized=False,
+    likelihood=False,
+)
+def potential_of_a_simulator() -> None:
+    a = pm.Normal("a")
+    pm.Potential("positive", pt.switch(a > 0, 0.0, -np.inf))
+    pm.Simulator("y", _shifted_noise, a, observed=POINTS)
 
 
 @case("pm.Potential of data", refused="'weighted'")

@@ -83,7 +83,7 @@ def ordered_multinomial() -> None:
     )
 
 
-@case("Multinomial as a parameter", refused="free variable 'z' is discrete and multivariate")
+@case("Multinomial as a parameter", refused="'z' is free, discrete and multivariate")
 def latent_multinomial() -> None:
     z = pm.Multinomial("z", n=5, p=np.ones(3) / 3)
     pm.Normal("y", z, 1, observed=np.zeros(3))

@@ -1,18 +1,15 @@
-"""Whether two sets of draws are from one joint distribution: marginals, and all pairs.
+"""Whether two sets of draws come from one joint distribution: marginals, and all pairs."""
 
-With 1000 draws each, a difference of means of 0.45 sd or of rank correlations of 0.4 is eight
-standard errors: seen with a probability above 0.97 at a tolerance of six.
-"""
+from collections.abc import Mapping
 
 import numpy as np
-from scipy.stats import rankdata
 
-__all__ = ["TOLERANCE", "Draws", "columns", "differences"]
+__all__ = ["TOLERANCE", "columns", "differences"]
 
-Draws = dict[str, np.ndarray]
+Draws = Mapping[str, np.ndarray]
 
 TOLERANCE = 6.0
-"""Largest difference in standard errors: below 1e-3 by chance over all comparisons of a run."""
+"""Largest difference in standard errors: below 1e-3 by chance over a million comparisons."""
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -28,14 +25,29 @@ def differences(a: Draws, b: Draws) -> tuple[np.ndarray, np.ndarray]:
 
     Marginals are compared by mean ranks, distances of ranks from the middle, and the parts below
     common quantiles; pairs by the correlations of ranks and of these distances. Ranks have all
-    moments whatever the tails.
+    moments whatever the tails. With 1000 draws each, a difference of means of 0.45 sd or of rank
+    correlations of 0.4 is eight standard errors: seen with a probability above 0.97 at a
+    tolerance of six.
+
+    Parameters
+    ----------
+    a, b : mapping of str to ndarray of shape (draws, *shape)
+        Two sets of draws of the same variables.
+
+    Returns
+    -------
+    marginal : ndarray of shape (comparisons,)
+        Absolute values.
+    pairwise : ndarray of shape (scores, scores)
+        Absolute values, by Fisher's transformation.
     """
+    from scipy.stats import rankdata  # 0.1 s that PyMC 6 does not spend
+
     first, second = columns(a), columns(b)
-    both = np.concatenate([first, second])
+    both, split = np.concatenate([first, second]), len(first)
     ranks = 2 * rankdata(both, axis=0) / (len(both) + 1) - 1
     scores = np.column_stack([ranks, np.abs(ranks) - np.abs(ranks).mean(axis=0)])
     below = [both <= np.quantile(both, q, axis=0) for q in QUANTILES]
-    split = len(first)
     return _of_means(np.column_stack([scores, *below]), split), _of_correlations(scores, split)
 
 
@@ -51,4 +63,4 @@ def _of_correlations(values: np.ndarray, split: int) -> np.ndarray:
     varying = (x.std(axis=0) > 1e-9) & (y.std(axis=0) > 1e-9)
     fisher = [np.arctanh(np.clip(np.corrcoef(z[:, varying].T), -0.999, 0.999)) for z in (x, y)]
     scale = np.sqrt(1 / len(x) + 1 / len(y))
-    return np.atleast_1d(np.abs(fisher[0] - fisher[1]) / (1.03 * scale))
+    return np.atleast_2d(np.abs(fisher[0] - fisher[1]) / (1.03 * scale))
