@@ -1,7 +1,7 @@
 """Turn a model's forward sampler into one compiled function ``(draws, seed) -> arrays``."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,9 @@ FIRST_DRAWS = (1, 3)
 
 WEIGHT = "log weight"
 """Name of what the potentials sum up to."""
+
+QUICK_DRAWS = 15_000
+"""Draws in all that are worth no more than a quick compilation."""
 
 FIXED_DRAWS = 1000
 """Draws in a batch of models that cannot be drawn in batches of any size."""
@@ -203,9 +206,22 @@ def _first_line(error: Exception) -> str:
 
 
 def _batch(graphs: Graphs, random: Sequence[TensorVariable]) -> Draw:
+    """Batches of any size, of a function compiled quickly until so many are wanted that it pays."""
     number = pt.lscalar("draws")
-    function, generators = compiled([number], vectorized(graphs, random, number))
-    return seeded(generators, lambda draws: dict(zip(graphs, function(draws), strict=True)))
+    many = vectorized(graphs, random, number)
+    made = 0
+
+    @cache
+    def function(quick: bool) -> Draw:
+        call, generators = compiled([number], many, quick=quick)
+        return seeded(generators, lambda draws: dict(zip(graphs, call(draws), strict=True)))
+
+    def draw(draws: int, seed: int) -> dict[str, np.ndarray]:
+        nonlocal made
+        made += draws
+        return function(made <= QUICK_DRAWS)(draws, seed)
+
+    return draw
 
 
 def _fixed_batch(graphs: Graphs, random: Sequence[TensorVariable]) -> Draw:

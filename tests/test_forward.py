@@ -1,6 +1,5 @@
 """Forward draws: the joint distribution of the batch is that of PyMC's own draws."""
 
-import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -9,6 +8,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
+from checks import pymc_draws
 from models import CASES, SUPPORTED
 from pymc.distributions.transforms import ordered
 from pytensor.compile.sharedvalue import SharedVariable
@@ -49,12 +49,7 @@ def batch(name: str) -> Draws:
 def reference(name: str) -> Draws:
     if name == "ordered_means":
         return ordered_reference()
-    named = variables(SUPPORTED[name].build())
-    number = LOOPED_DRAWS if name in CASES else FEW_DRAWS
-    with warnings.catch_warnings():  # pip's PyTensor, about PyMC's graph of LKJCholeskyCov
-        warnings.filterwarnings("ignore", "PyTensor could not link to a BLAS")
-        draws = pm.draw(list(named.values()), number, random_seed=12, mode="FAST_COMPILE")
-    return dict(zip(named, draws, strict=True))
+    return pymc_draws(SUPPORTED[name], LOOPED_DRAWS if name in CASES else FEW_DRAWS)
 
 
 def ordered_reference() -> Draws:

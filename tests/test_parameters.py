@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pymc as pm
 import pytest
+from checks import round_trip
 from models import CASES, SUPPORTED
 from pymc.distributions.transforms import ordered
 
@@ -63,17 +64,17 @@ def assert_log_det_is_that_of_the_jacobian(of_model: Parameters) -> np.ndarray:
 
 @pytest.mark.parametrize("name", SUPPORTED)
 def test_round_trip_and_deterministics(name: str) -> None:
+    assert round_trip(SUPPORTED[name]) < 1e-9
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_sizes_and_dtypes(name: str) -> None:
     draws, of_model = registered(name)
-    within = of_model.dequantized(draws, np.random.default_rng(6))
-    vector, forward_log_det = of_model.unconstrain(within)
-    values, log_det = of_model.constrain(vector)
+    vector, _ = of_model.unconstrain(of_model.dequantized(draws, np.random.default_rng(6)))
+    values, _ = of_model.constrain(vector)
     assert vector.shape == (DRAWS, of_model.size)
-    np.testing.assert_allclose(forward_log_det, log_det, rtol=1e-9, atol=1e-9)
     for variable in of_model.names:
         assert values[variable].dtype == draws[variable].dtype
-        np.testing.assert_allclose(values[variable], draws[variable], rtol=1e-9, atol=1e-9)
-    for variable, value in of_model.deterministics(draws, draws).items():
-        np.testing.assert_allclose(value, draws[variable], rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -14,7 +14,11 @@ DRAWS = 4000
 
 def drawn(op, *arguments, shape):
     rng = pytensor.shared(np.random.default_rng(3))
-    return op.make_node(rng, pt.constant(np.array(shape)), *arguments).outputs[1].eval(mode="FAST_COMPILE")
+    return (
+        op.make_node(rng, pt.constant(np.array(shape)), *arguments)
+        .outputs[1]
+        .eval(mode="FAST_COMPILE")
+    )
 
 
 def test_draws_are_those_between_the_bounds():

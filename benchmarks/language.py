@@ -1,0 +1,189 @@
+"""The whole registry of models: drawn, transformed, weighed and trained, against PyMC itself.
+
+``python benchmarks/language.py [model ...]`` writes ``results/language-pymc<major>.csv``, one row
+a model, and the figures that have a bar. ``make coverage`` runs it and makes ``docs/coverage.md``
+of the files of both stacks. Most of the time goes to the compilers of PyMC and TensorFlow. PyMC's
+C and numba code is compiled anew, and shared by all models of the run; so are the imports that
+first calls cause.
+"""
+
+import csv
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from statistics import median
+from tempfile import mkdtemp
+from time import perf_counter
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["PYTENSOR_FLAGS"] = f"base_compiledir={mkdtemp()}"  # nothing compiled by former runs
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+import numpy as np
+import pymc as pm
+from _report import RESULTS, Figure, at_least, at_most, report, shown
+from checks import check_short_fit, densities, pymc_draws, round_trip
+from models import PYMC, REGISTRY, Case
+
+import pymc_amortized as pma
+from pymc_amortized.agreement import TOLERANCE, differences
+from pymc_amortized.forward import forward_sampler
+from pymc_amortized.refusals import check_model, check_prior
+from pymc_amortized.structure import sorted_names
+
+DRAWS = 10_000
+COMPARED = {True: (10_000, 4000), False: (2000, 2000)}
+"""Draws, and PyMC's, that are compared, by whether they are batched."""
+
+COLUMNS = (
+    "model",
+    "shows",
+    "how",
+    "reason",
+    "draws_per_second",
+    "first_seconds",
+    "seconds",
+    "pymc_first_seconds",
+    "pymc_seconds",
+    "joint",
+    "round_trip",
+    "density",
+    "fit_seconds",
+    "error",
+)
+Row = dict[str, object]
+
+
+def seconds(function: Callable[[], object]) -> float:
+    start = perf_counter()
+    function()
+    return perf_counter() - start
+
+
+def of_pymc(case: Case) -> tuple[float, float]:
+    """Seconds of PyMC's own prior predictive: the whole first call, and draws alone."""
+    first, one, many = (prior_predictive(case, number) for number in (DRAWS, 1, DRAWS))
+    return first, max(many - one, 1e-6)
+
+
+def prior_predictive(case: Case, number: int) -> float:
+    with case.build():
+        return seconds(lambda: pm.sample_prior_predictive(number, random_seed=1))
+
+
+def drawn(case: Case) -> Row:
+    """How it draws, how fast, and how far the joint distribution is from PyMC's."""
+    model = case.build()
+    start = perf_counter()
+    sampler = forward_sampler(model, sort=sorted_names(model))
+    number = DRAWS if sampler.vectorized else DRAWS // 10
+    sampler.draw(number, 0)
+    first = perf_counter() - start
+    warm = min(seconds(lambda: sampler.draw(number, 1)) for _ in range(3))
+    whole, alone = of_pymc(case)
+    row = {
+        "how": "batched" if sampler.vectorized else "looped",
+        "reason": sampler.reason,
+        "draws_per_second": number / warm,
+        "first_seconds": first,
+        "seconds": warm,
+        "pymc_first_seconds": whole,
+        "pymc_seconds": alone,
+    }
+    if case.exact_prior:
+        mine, theirs = COMPARED[sampler.vectorized]
+        apart = differences(sampler.draw(mine, 2), pymc_draws(case, theirs))
+        row["joint"] = max(part.max() for part in apart)
+    return row
+
+
+def weighed(case: Case) -> Row:
+    if not case.likelihood:
+        return {}
+    found, exact = densities(case)
+    known = np.isfinite(exact)
+    same = np.array_equal(found[~known], exact[~known])
+    return {"density": np.max(np.abs(found / exact - 1)[known]) if same else np.inf}
+
+
+def of_case(case: Case) -> Row:
+    """All that is asked of one model; the first error ends it."""
+    row: Row = {"model": case.name, "shows": "; ".join(case.shows)}
+    model = case.build()
+    try:
+        check_model(model)
+        check_prior(model, sorted_names(model))
+    except pma.UnsupportedModelError as error:
+        return row | {"how": "refused", "reason": str(error)}
+    try:
+        row |= drawn(case)
+        row["round_trip"] = round_trip(case)
+        row |= weighed(case)
+        row["fit_seconds"] = seconds(lambda: check_short_fit(case, model))
+    except Exception as error:  # noqa: BLE001  one model must not lose the others
+        row["error"] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+    return row
+
+
+def figures(rows: list[Row]) -> list[Figure]:
+    batched = [row for row in rows if row["how"] == "batched"]
+    drawable = [row for row in rows if row["how"] != "refused"]
+    refused = {name for name, case in REGISTRY.items() if case.refused}
+    joint = [row["joint"] for row in drawable if "joint" in row]
+    density = [row["density"] for row in drawable if "density" in row]
+    with_compiling = [row["pymc_first_seconds"] / row["first_seconds"] for row in batched]
+    without = [row["pymc_seconds"] / row["seconds"] for row in batched]
+    return [
+        shown("models", len(rows)),
+        shown("refused by name", len(rows) - len(drawable)),
+        at_most(
+            "refused, but not expected to be, or the other way round",
+            sum((row["how"] == "refused") != (row["model"] in refused) for row in rows),
+            0,
+        ),
+        at_least("part of the others that is batched", len(batched) / len(drawable), 0.85),
+        at_most("models with an error on the way", sum("error" in row for row in rows), 0),
+        at_most(
+            "largest difference of joint distributions, standard errors", max(joint), TOLERANCE
+        ),
+        at_most("largest error of a round trip", max(row["round_trip"] for row in drawable), 1e-9),
+        at_most("largest relative error of a log joint", max(density), 1e-8),
+        at_least("batched: median speed-up, compiling included", median(with_compiling), 20),
+        at_least("batched: median speed-up, without compiling", median(without), 100),
+        shown("seconds of a short fit, median", median(row["fit_seconds"] for row in drawable)),
+    ]
+
+
+def write(rows: list[Row]) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    with (RESULTS / f"language-pymc{PYMC}.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, COLUMNS)
+        table.writeheader()
+        table.writerows({k: _short(v) for k, v in row.items()} for row in rows)
+
+
+def _short(value: object) -> object:
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
+def main(names: list[str]) -> None:
+    warnings.simplefilter("ignore")
+    rows = []
+    for name in names or REGISTRY:
+        with (
+            Path(os.devnull).open("w") as nowhere,
+            redirect_stdout(nowhere),
+            redirect_stderr(nowhere),
+        ):
+            rows.append(of_case(REGISTRY[name]))
+        print({k: _short(v) for k, v in rows[-1].items() if k != "shows"}, flush=True)
+    if not names:
+        write(rows)
+        report("language", figures(rows))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
