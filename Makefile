@@ -11,12 +11,13 @@ one_thread = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NU
 	TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
 
 .NOTPARALLEL:
-.PHONY: help demo test benchmarks docs lint clean venv
+.PHONY: help demo test benchmarks coverage docs lint clean venv
 
 help:
 	@echo 'make demo        one training, the posteriors of 142 countries, and NUTS beside them'
 	@echo 'make test        the tests; ARGS="-k flows" goes to pytest'
 	@echo 'make benchmarks  every figure that is claimed'
+	@echo 'make coverage    the whole registry of models against PyMC, and docs/coverage.md'
 	@echo 'make docs        the pages, into docs/_build/html'
 	@echo 'make lint        the checks of .pre-commit-config.yaml on every file git knows'
 	@echo 'make clean       removes .venv and whatever was built'
@@ -31,6 +32,10 @@ test: $(VENV)/.installed-test
 
 benchmarks: $(VENV)/.installed-test
 	set -e; for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(python) "$$file" $(ARGS); done
+
+coverage: $(VENV)/.installed-test
+	$(one_thread) $(python) benchmarks/language.py
+	$(python) benchmarks/_coverage_page.py
 
 docs: $(VENV)/.installed-docs
 	$(python) -m sphinx -n -W --keep-going docs docs/_build/html $(ARGS)

@@ -28,6 +28,7 @@ def looped(graphs: Graphs) -> Draw:
     function, generators = compiled([], list(graphs.values()))
 
     def collect(draws: int) -> dict[str, np.ndarray]:
+        """Draw so often."""
         columns = zip(*(function() for _ in range(draws)), strict=True)
         return {name: np.stack(column) for name, column in zip(graphs, columns, strict=True)}
 
@@ -41,6 +42,7 @@ def seeded(
     lock = Lock()
 
     def draw(draws: int, seed: int) -> dict[str, np.ndarray]:
+        """Draw so often, by a seed."""
         with lock:
             reseed(generators, seed)
             return collect(draws)

@@ -76,6 +76,7 @@ def kept_by_weight(draw: Draw, name: str, trial: np.ndarray, potential: str) -> 
         )
 
     def weighted(draws: int, seed: int) -> dict[str, np.ndarray]:
+        """Draw until so many are kept."""
         seeds = np.random.SeedSequence(seed)
         rng = np.random.default_rng(seeds)
         pieces, missing = [], draws

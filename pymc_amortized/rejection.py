@@ -33,7 +33,8 @@ class Rejection(RandomVariable):
         signature = ",".join(["()"] * (len(base.ndims_params) + 2)) + "->()"
         super().__init__(**({"signature": signature, "dtype": base.dtype} | properties))
 
-    def rng_fn(self, rng: np.random.Generator, *arguments: Any) -> np.ndarray:  # noqa: D102
+    def rng_fn(self, rng: np.random.Generator, *arguments: Any) -> np.ndarray:
+        """Draw what is outside again and again; the last argument is the size."""
         *arguments, size = arguments
         arguments = [np.broadcast_to(a, size).ravel() for a in arguments]
         found = np.empty(arguments[0].shape, self.dtype)
