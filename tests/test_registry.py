@@ -28,6 +28,8 @@ REPRESENTATIVE = [
     "potential",
     "latent_gp",
     "fifty_groups",
+    "long_stochastic_volatility",
+    "chained_transform",
     "skewed_simulator",
     *(["named_line", "named_and_not"] if PYMC > 5 else []),
 ]

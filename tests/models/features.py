@@ -5,6 +5,7 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 from pymc.distributions import transforms
+from pymc.logprob.transforms import Transform
 
 from models._case import REGISTRY, Case, case
 
@@ -82,6 +83,34 @@ def unused_parameter() -> None:
 @case("transform=log_exp_m1")
 def softplus_transform() -> None:
     a = pm.HalfNormal("a", 1, default_transform=transforms.log_exp_m1)
+    pm.Normal("y", 0, a, observed=POINTS)
+
+
+class Asinh(Transform):
+    """A user's own, of the real line onto itself."""
+
+    name = "asinh"
+
+    def forward(self, value: pt.TensorVariable, *inputs: object) -> pt.TensorVariable:
+        return pt.arcsinh(value)
+
+    def backward(self, value: pt.TensorVariable, *inputs: object) -> pt.TensorVariable:
+        return pt.sinh(value)
+
+    def log_jac_det(self, value: pt.TensorVariable, *inputs: object) -> pt.TensorVariable:
+        return pt.log(pt.cosh(value))
+
+
+@case("transform of a user's own class")
+def own_transform() -> None:
+    a = pm.StudentT("a", nu=3, mu=0, sigma=1, shape=2, transform=Asinh())
+    pm.Normal("y", a.sum(), 1, observed=POINTS)
+
+
+@case("transforms.Chain")
+def chained_transform() -> None:
+    chain = transforms.Chain([transforms.log, Asinh()])
+    a = pm.HalfNormal("a", 1, default_transform=chain)
     pm.Normal("y", 0, a, observed=POINTS)
 
 

@@ -175,6 +175,15 @@ def stochastic_volatility() -> None:
     pm.StudentT("y", nu=2 + nu, sigma=pt.exp(volatility), observed=X)
 
 
+@case("stochastic volatility of 200 days")
+def long_stochastic_volatility() -> None:
+    step = pm.Exponential("step", 5)
+    volatility = pm.GaussianRandomWalk(
+        "volatility", sigma=step, init_dist=pm.Normal.dist(0, 1), shape=200
+    )
+    pm.Normal("y", 0, pt.exp(volatility), observed=np.sin(np.arange(200)))
+
+
 @case("structural time series", "ZeroSumNormal")
 def local_level() -> None:
     level_sd, noise_sd = pm.HalfNormal("level_sd", 0.5), pm.HalfNormal("noise_sd", 0.5)
@@ -194,6 +203,21 @@ def logistic_growth() -> None:
         path.append(n)
     sigma = pm.HalfNormal("sigma", 0.2)
     pm.LogNormal("y", pt.log(pt.stack(path)), sigma, observed=np.linspace(0.3, 2.5, 8))
+
+
+def _decay(state: list, time: float, rate: list) -> list:
+    return [-rate[0] * state[0]]
+
+
+@case("ODE: pm.ode.DifferentialEquation")
+def decay_by_a_solver() -> None:
+    rate = pm.LogNormal("rate", 0, 0.3)
+    solver = pm.ode.DifferentialEquation(
+        func=_decay, times=np.linspace(0.1, 2, 5), n_states=1, n_theta=1, t0=0
+    )
+    path = solver(y0=[1.0], theta=[rate])
+    sigma = pm.HalfNormal("sigma", 0.2)
+    pm.Normal("y", path[:, 0], sigma, observed=np.exp(-np.linspace(0.1, 2, 5)))
 
 
 @case("Gaussian process regression")
