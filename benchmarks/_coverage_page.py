@@ -12,8 +12,8 @@ HEAD = """# Which models
 
 If `pm.sample_prior_predictive` and `pm.sample` agree on what a model is, `pma.fit` takes it. Below
 is every distribution that PyMC exports and every feature of its models that the tests know, each in
-a model of the registry in `tests/models/`, which is held against PyMC itself: the joint distribution
-of forward draws, every transform there and back, the log joint, and a short training.
+a model of the registry in `tests/models/`, which is held against PyMC itself: the joint
+distribution of forward draws, every transform there and back, the log joint, and a short training.
 
 - **batched**: all draws are made at once.
 - **looped**: draws are made one by one, in worker processes where there are many; the reason is
