@@ -193,18 +193,9 @@ def of_model(name: str, folder: Path | None) -> list[Figure]:
     return figures + (two_seconds(name, trained, short) if has_likelihood(trained.model) else [])
 
 
-def altogether(figures: list[Figure]) -> Figure:
-    """Which part of all changed data far outside is caught, whatever the model and the change."""
-    far = [figure for figure in figures if figure.what.endswith("far outside")]
-    numbers = [int(figure.what.split()[-3]) for figure in far]
-    caught = sum(n * figure.value for n, figure in zip(numbers, far, strict=True))
-    return at_least(f"all {sum(numbers)} far outside: caught", caught / sum(numbers), 0.95)
-
-
 def main(folder: Path | None) -> None:
     warnings.simplefilter("ignore", UserWarning)  # what they say is what is counted
-    figures = [figure for name in MODELS for figure in of_model(name, folder)]
-    report("caught", [altogether(figures), *figures])
+    report("caught", [figure for name in MODELS for figure in of_model(name, folder)])
 
 
 if __name__ == "__main__":
