@@ -23,6 +23,7 @@ from pymc_amortized.sources import FEWEST_SIMULATIONS, Source, simulation_source
 from pymc_amortized.structure import (
     free_names,
     has_likelihood,
+    observed_covariates,
     observed_names,
     sorted_names,
 )
@@ -131,6 +132,7 @@ def fit(
     seeds = generator(random_seed).integers(2**31, size=4).tolist()
     simulator = _simulator(model, names, vectorized, seeds[0])
     _check_own_data(model, simulator)
+    _warn_of_covariates(model)
     source = simulation_source(model, simulator, simulations, seeds[0], progressbar)
     preconditioner = fit_preconditioner(source.training.vector, source.training.data)
     network = _network(summary, flow, preconditioner, seeds[2])
@@ -256,6 +258,16 @@ def _familiarity(network: "Network", preconditioner: Preconditioner, source: Sou
     found = traits(network.summaries(features), features)
     references = min(REFERENCES, len(data) // 2)
     return fit_familiarity(found[:references], found[references:])
+
+
+def _warn_of_covariates(model: pm.Model) -> None:
+    for name in observed_covariates(model):
+        warnings.warn(
+            f"{name!r} is both observed and a covariate: for other datasets the covariate stays as "
+            "it is, and only the observed values are others. Write a series that depends on "
+            "itself as pm.AR, or as a pm.CustomDist with `dist=`.",
+            stacklevel=3,
+        )
 
 
 def _warn_of_dropped(dropped: int, drawn: int) -> None:

@@ -20,6 +20,9 @@ from pymc_amortized.vectorization import CannotVectorize, black_box, vectorized
 __all__ = ["ForwardSampler", "forward_sampler", "prior_sampler"]
 
 
+FAULTS = (ValueError, pm.exceptions.TruncationError)
+"""What random functions raise at parameters that are not valid."""
+
 FIRST_DRAWS = (1, 3)
 """Numbers of draws that a batch is tried with before it is trusted."""
 
@@ -181,7 +184,7 @@ def _blaming(draw: Draw, graphs: Graphs) -> Draw:
     def explained(draws: int, seed: int) -> dict[str, np.ndarray]:
         try:
             return draw(draws, seed)
-        except ValueError as error:
+        except FAULTS as error:
             raise ValueError(
                 f"model: expected values of {_culprit(graphs)} for all of the prior, got "
                 f"'{_first_line(error)}'. Choose priors under which its parameters are valid, for "
@@ -195,7 +198,7 @@ def _culprit(graphs: Graphs) -> str:
     for name, graph in graphs.items():
         try:
             looped({name: graph})(BLAME_DRAWS, 0)
-        except ValueError:
+        except FAULTS:
             return repr(name)
     return "every variable"
 

@@ -5,10 +5,13 @@ from collections.abc import Collection
 import numpy as np
 import pymc as pm
 from pymc.data import MinibatchOp
+from pymc.distributions.censored import CensoredRV
 from pymc.distributions.continuous import FlatRV, HalfFlatRV
 from pymc.distributions.custom import CustomDistRV
-from pymc.distributions.distribution import PartialObservedRV
+from pymc.distributions.distribution import DiracDeltaRV, PartialObservedRV
 from pymc.distributions.multivariate import ICARRV
+from pymc.distributions.transforms import _default_transform
+from pymc.pytensorf import rvs_in_graph
 from pymc.variational.minibatch_rv import MinibatchRandomVariable
 from pytensor.tensor.random.op import RandomVariable
 
@@ -17,12 +20,18 @@ from pymc_amortized.exceptions import UnsupportedModelError
 from pymc_amortized.forward import prior_sampler
 from pymc_amortized.graphs import ancestors_by_value, observed_variables, ops, variables
 from pymc_amortized.parameters import parameters, split
-from pymc_amortized.structure import free_names, observed_names, own_ops, shapes
+from pymc_amortized.structure import free_names, log_density, observed_names, own_ops, shapes
 
 __all__ = ["check_model", "check_prior"]
 
 PRIOR_DRAWS = 500
 """That tell whether a free variable has a density."""
+
+PILES = CensoredRV | DiracDeltaRV
+"""Distributions that put point masses into others."""
+
+FEWEST_REPEATS, OFTENER = 5, 10
+"""How often a point mass comes, and how much oftener than other values."""
 
 SMALLEST = 1e-10
 """Part of the variance that a direction is left with by rounding alone."""
@@ -68,7 +77,7 @@ def check_model(model: pm.Model) -> None:
 
 
 def check_prior(model: pm.Model, sort: Collection[str]) -> None:
-    """Refuse free variables without a density by their unconstrained coordinates.
+    """Refuse free variables that a network has no density for.
 
     Parameters
     ----------
@@ -80,22 +89,22 @@ def check_prior(model: pm.Model, sort: Collection[str]) -> None:
     Raises
     ------
     UnsupportedModelError
-        If continuous elements repeat among draws of the prior, or follow from each other.
+        If a prior has point masses, if elements of a variable follow from each other, if a
+        bounded variable has no transform, or if a density depends on a random variable that the
+        model does not know.
     """
+    _check_densities(model)
+    for rv in model.free_RVs:
+        if not is_discrete(rv) and any(isinstance(op, PILES) for op in own_ops(model, rv)):
+            raise _point_masses(rv.name)
     draws = prior_sampler(model, sort).draw(PRIOR_DRAWS, 0)
     of_model = parameters(model, draws)
     vector, _ = of_model.unconstrain(of_model.dequantized(draws, np.random.default_rng(0)))
-    pieces = zip(of_model.shapes, split(vector, of_model.shapes), strict=True)
-    for name, piece in pieces:
+    for name, piece in zip(of_model.shapes, split(vector, of_model.shapes), strict=True):
         rows = piece.reshape(len(piece), -1)
         rows = rows[np.isfinite(rows).all(axis=1)]
-        if _repeats(rows):
-            raise UnsupportedModelError(
-                name,
-                "has a prior with point masses, so that it has no density",
-                "expected a continuous or a discrete prior: write its parts as variables of their "
-                "own, for example an indicator and a size",
-            )
+        if any(map(_piles_up, rows.T)):
+            raise _point_masses(name)
         if _depend(rows):
             raise UnsupportedModelError(
                 name,
@@ -105,11 +114,45 @@ def check_prior(model: pm.Model, sort: Collection[str]) -> None:
                 "as pm.LKJCholeskyCov for a covariance matrix, and leave default_transform as it "
                 "is",
             )
+    _check_transforms(model)
 
 
-def _repeats(rows: np.ndarray) -> bool:
-    ordered = np.sort(rows, axis=0)
-    return bool((np.diff(ordered, axis=0) == 0).any())
+def _check_densities(model: pm.Model) -> None:
+    for rv in dict.fromkeys(model.basic_RVs):
+        if rvs_in_graph(log_density(model, rv) or []):
+            raise UnsupportedModelError(
+                rv.name,
+                "depends on a random variable that is not one of the model's",
+                "expected none: give it a name, such as pm.Normal('h') for pm.Normal.dist()",
+            )
+
+
+def _check_transforms(model: pm.Model) -> None:
+    for rv in model.free_RVs:
+        bare = model.rvs_to_transforms[rv] is None and not is_discrete(rv)
+        if bare and _default_transform(rv.owner.op, rv) is not None:
+            raise UnsupportedModelError(
+                rv.name,
+                "is bounded and has no transform, so that a network would leave its support",
+                "expected one: leave default_transform as it is",
+            )
+
+
+def _point_masses(name: str) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        name,
+        "has a prior with point masses, so that it has no density",
+        "expected a continuous or a discrete prior: write its parts as variables of their own, for "
+        "example an indicator and a size",
+    )
+
+
+def _piles_up(values: np.ndarray) -> bool:
+    """Whether one value comes often, and not just because all are rounded."""
+    if not values.size:
+        return False
+    _, counts = np.unique(values, return_counts=True)
+    return bool(counts.max() >= max(FEWEST_REPEATS, OFTENER * np.median(counts)))
 
 
 def _depend(rows: np.ndarray) -> bool:

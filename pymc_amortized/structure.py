@@ -33,6 +33,8 @@ __all__ = [
     "free_names",
     "frozen",
     "has_likelihood",
+    "log_density",
+    "observed_covariates",
     "observed_names",
     "observed_values",
     "own_ops",
@@ -101,14 +103,19 @@ def has_likelihood(model: pm.Model) -> bool:
 
 
 def _has_logp(model: pm.Model, rv: TensorVariable) -> bool:
+    return log_density(model, rv) is not None
+
+
+def log_density(model: pm.Model, rv: TensorVariable) -> list[TensorVariable] | None:
+    """Make the log density of a random variable given those above it; None if it has none."""
     if any(isinstance(op, SimulatorRV) for op in own_ops(model, rv)):
-        return False
+        return None
     try:
         with pymc_deprecations():
-            conditional_logp({given_values(model, rv)[0]: rv.type()})
+            given, _ = given_values(model, rv)
+            return list(conditional_logp({given: rv.type()}, warn_rvs=False).values())
     except (NotImplementedError, RuntimeError):
-        return False
-    return True
+        return None
 
 
 def observed_values(model: pm.Model) -> dict[str, np.ndarray]:
@@ -134,6 +141,14 @@ def constant_data(model: pm.Model) -> dict[str, np.ndarray]:
         for data in model.data_vars
         if data not in observed or data in used
     }
+
+
+def observed_covariates(model: pm.Model) -> list[str]:
+    """Names of each ``pm.Data`` that observed values are made of, and distributions too."""
+    observed = observed_variables(model)
+    above = ancestors_by_value([model.rvs_to_values[rv] for rv in observed])
+    used = ancestors_by_value(observed)
+    return [data.name for data in model.data_vars if data in above and data in used]
 
 
 def _without_casts(value: Variable) -> Variable:

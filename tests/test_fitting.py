@@ -157,9 +157,8 @@ def flat():
 
 
 def potential():
-    level = pm.Normal("level")
-    pm.Potential("penalty", -(level**2))
-    pm.Normal("y", level, 1, observed=0.0)
+    y = pm.Normal("y", pm.Normal("level"), 1, observed=0.0)
+    pm.Potential("penalty", -(y**2))
 
 
 def minibatch():
@@ -192,3 +191,12 @@ def test_models_are_refused_before_a_draw(function, fill, error, match, monkeypa
         fill()
     with pytest.raises(error, match=match):
         function(model, **QUIET)
+
+
+def test_a_series_written_by_hand_is_warned_of():
+    with pm.Model() as model:
+        series = pm.Data("series", np.arange(6.0))
+        rho = pm.Normal("rho", 0, 0.5)
+        pm.Normal("y", rho * series[:-1], 1, observed=series[1:])
+    with pytest.warns(UserWarning, match="'series' is both observed and a covariate"):
+        pma.fit(model, simulations=200, random_seed=1, progressbar=False, **small())

@@ -9,7 +9,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import pytest
 from checks import pymc_draws
-from models import CASES, SUPPORTED
+from models import CASES, SUPPORTED, build
 from pymc.distributions.transforms import ordered
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.traversal import ancestors
@@ -251,3 +251,13 @@ def test_threads_do_not_mix_their_seeds() -> None:
         results = list(pool.map(lambda seed: draw(500, seed)["y"], range(12)))
     for seed, result in enumerate(results):
         np.testing.assert_array_equal(result, draw(500, seed)["y"])
+
+
+def impossible() -> None:
+    base = pm.Poisson.dist(pm.Exponential("rate", 100))
+    pm.Truncated("k", base, lower=30, upper=40, max_n_steps=20, observed=np.array([31, 32]))
+
+
+def test_truncation_that_leaves_nothing_names_the_variable() -> None:
+    with pytest.raises(ValueError, match="expected values of 'k'"):
+        forward_sampler(build(impossible))

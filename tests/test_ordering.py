@@ -86,5 +86,5 @@ RESTRICTED = {
 
 @pytest.mark.parametrize("prior", RESTRICTED.values(), ids=RESTRICTED)
 def test_restrictions_that_sorting_cannot_mend(prior: Callable[[], pt.TensorVariable]) -> None:
-    with pytest.raises(ValueError, match=r"restricts 'mu'.*cannot mend.*use a distribution"):
+    with pytest.raises(ValueError, match=r"'mu' is restricted by.*cannot mend.*use a distribution"):
         sorted_names(build(with_prior(prior)))

@@ -146,6 +146,53 @@ def censored_prior() -> None:
     pm.Normal("y", a, 1, observed=POINTS)
 
 
+@case("prior with a rare point mass", refused="'a' has a prior with point masses")
+def rarely_censored_prior() -> None:
+    a = pm.Censored("a", pm.Normal.dist(), lower=None, upper=3.2)
+    pm.Normal("y", a, 1, observed=POINTS)
+
+
+def _clipped(mu: pt.TensorVariable, size: pt.TensorVariable) -> pt.TensorVariable:
+    return pt.abs(pt.clip(pm.Normal.dist(mu, 1, size=size), 0, 2))
+
+
+@case("prior of many equal values", refused="'a' has a prior with point masses")
+def clipped_prior() -> None:
+    a = pm.CustomDist("a", 0.0, dist=_clipped)
+    pm.Normal("y", a, 1, observed=POINTS)
+
+
+@case("bounded prior without a transform", refused="'a' is bounded and has no transform")
+def untransformed_scale() -> None:
+    a = pm.HalfNormal("a", 1, default_transform=None)
+    pm.Normal("y", 0, a, observed=POINTS)
+
+
+@case("unnamed random variable", refused="'y' depends on a random variable that is not one of")
+def unnamed_variable() -> None:
+    a = pm.Normal("a")
+    pm.Normal("y", a + pm.Normal.dist(0, 1), 0.1, observed=POINTS)
+
+
+def _climbing(scale: pt.TensorVariable, size: pt.TensorVariable) -> pt.TensorVariable:
+    steps = pm.Normal.dist(0, scale, size=(3,))
+    return pt.concatenate([steps[:1], steps[:1] + steps[1:]])
+
+
+@case("transform=ordered without a density", refused="'a' is restricted by its transform")
+def ordered_without_density() -> None:
+    a = pm.CustomDist(
+        "a",
+        1.0,
+        dist=_climbing,
+        signature="()->(n)",
+        shape=(3,),
+        transform=transforms.ordered,
+        initval=np.array([-1.0, 0.0, 1.0]),
+    )
+    pm.Normal("y", a, 0.1, observed=np.zeros(3))
+
+
 @case("simplex without a transform", refused="'a' is degenerate")
 def untransformed_simplex() -> None:
     a = pm.Dirichlet("a", np.ones(3), default_transform=None)
