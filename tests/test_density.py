@@ -10,6 +10,7 @@ from pymc_amortized import density as module
 from pymc_amortized.density import density
 from pymc_amortized.forward import forward_sampler
 from pymc_amortized.graphs import pymc_deprecations
+from pymc_amortized.named_dims import plain_model
 from pymc_amortized.parameters import parameters, split
 from pymc_amortized.structure import observed_values, sorted_names
 
@@ -17,7 +18,7 @@ WITH_LIKELIHOOD = [name for name, case in SUPPORTED.items() if case.likelihood]
 
 
 def prepared(name):
-    model = SUPPORTED[name].build()
+    model = plain_model(SUPPORTED[name].build())
     draws = forward_sampler(model, sort=sorted_names(model)).draw(6, 5)
     of_vector = parameters(model, draws)
     vector, _ = of_vector.unconstrain(of_vector.dequantized(draws, np.random.default_rng(6)))
