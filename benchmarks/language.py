@@ -31,6 +31,7 @@ from models import PYMC, REGISTRY, Case
 import pymc_amortized as pma
 from pymc_amortized.agreement import TOLERANCE, differences
 from pymc_amortized.forward import forward_sampler
+from pymc_amortized.named_dims import plain_model
 from pymc_amortized.refusals import check_model, check_prior
 from pymc_amortized.structure import sorted_names
 
@@ -76,7 +77,7 @@ def prior_predictive(case: Case, number: int) -> float:
 
 def drawn(case: Case) -> Row:
     """How it draws, how fast, and how far the joint distribution is from PyMC's."""
-    model = case.build()
+    model = plain_model(case.build())
     start = perf_counter()
     sampler = forward_sampler(model, sort=sorted_names(model))
     number = DRAWS if sampler.vectorized else DRAWS // 10
@@ -114,8 +115,9 @@ def of_case(case: Case) -> Row:
     row: Row = {"model": case.name, "shows": "; ".join(case.shows)}
     model = case.build()
     try:
-        check_model(model)
-        check_prior(model, sorted_names(model))
+        plain = plain_model(model)
+        check_model(plain)
+        check_prior(plain, sorted_names(plain))
     except pma.UnsupportedModelError as error:
         return row | {"how": "refused", "reason": str(error)}
     try:

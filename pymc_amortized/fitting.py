@@ -13,6 +13,7 @@ from pymc_amortized.arguments import chosen_names, generator
 from pymc_amortized.data import read_datasets
 from pymc_amortized.familiarity import REFERENCES, Familiarity, fit_familiarity, traits
 from pymc_amortized.forward import forward_sampler
+from pymc_amortized.named_dims import plain_model
 from pymc_amortized.parameters import parameters
 from pymc_amortized.posterior import AmortizedPosterior
 from pymc_amortized.preconditioning import Preconditioner, fit_preconditioner
@@ -124,7 +125,7 @@ def fit(
     >>> amortized
     AmortizedPosterior(rate | y)
     """
-    model = pm.modelcontext(model)
+    model = plain_model(pm.modelcontext(model))
     check_model(model)
     names = chosen_names(var_names, free_names(model))
     _check_options(simulations, max_seconds, summary=summary, flow=flow)

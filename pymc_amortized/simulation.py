@@ -12,6 +12,7 @@ from pymc_amortized.arguments import check_count, generator
 from pymc_amortized.data import flat
 from pymc_amortized.forward import ForwardSampler, forward_sampler
 from pymc_amortized.inference_data import assemble, constant_data, labelled, observed_data
+from pymc_amortized.named_dims import plain_model
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.progress import progress_bar
 from pymc_amortized.refusals import check_model
@@ -199,7 +200,7 @@ def simulate(
     >>> prior.prior_predictive["y"].shape
     (1, 500, 3)
     """
-    model = pm.modelcontext(model)
+    model = plain_model(pm.modelcontext(model))
     check_model(model)
     check_count("draws", draws)
     sampler = forward_sampler(model, sort=sorted_names(model), trusted=vectorized)

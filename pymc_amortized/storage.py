@@ -13,6 +13,7 @@ import pymc as pm
 
 from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.forward import forward_sampler
+from pymc_amortized.named_dims import plain_model
 from pymc_amortized.parameters import parameters
 from pymc_amortized.posterior import AmortizedPosterior
 from pymc_amortized.preconditioning import Preconditioner
@@ -128,7 +129,7 @@ def load(path: str | PathLike[str], model: pm.Model | None = None) -> AmortizedP
     from pymc_amortized import flows, summaries
     from pymc_amortized.networks import Network
 
-    model = pm.modelcontext(model)
+    model = plain_model(pm.modelcontext(model))
     header, arrays = _read(path)
     check_model(model)
     _check_description(header["model"], _description(model))

@@ -11,7 +11,7 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Variable
 from pytensor.graph.op import Op
 from pytensor.scalar import Cast
-from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.variable import TensorVariable
 
 from pymc_amortized.exceptions import UnsupportedModelError
@@ -134,7 +134,7 @@ def constant_data(model: pm.Model) -> dict[str, np.ndarray]:
     A ``pm.Data`` that is both observed and a covariate is constant data; one
     that only lends its shape to the variable it is the value of is not.
     """
-    observed = {_without_casts(model.rvs_to_values[rv]) for rv in observed_variables(model)}
+    observed = {_source(model.rvs_to_values[rv]) for rv in observed_variables(model)}
     used = ancestors_by_value(list(variables(model).values()))
     return {
         data.name: np.asarray(data.get_value() if isinstance(data, SharedVariable) else data.data)
@@ -151,11 +151,11 @@ def observed_covariates(model: pm.Model) -> list[str]:
     return [data.name for data in model.data_vars if data in above and data in used]
 
 
-def _without_casts(value: Variable) -> Variable:
-    while (
-        value.owner
-        and isinstance(value.owner.op, Elemwise)
-        and isinstance(value.owner.op.scalar_op, Cast)
+def _source(value: Variable) -> Variable:
+    """What a value is a cast or a transpose of, such as data whose dims are in another order."""
+    while value.owner and (
+        isinstance(value.owner.op, DimShuffle)
+        or (isinstance(value.owner.op, Elemwise) and isinstance(value.owner.op.scalar_op, Cast))
     ):
         (value,) = value.owner.inputs
     return value

@@ -7,6 +7,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from pymc.distributions.custom import CustomDistRV
+from pymc.distributions.distribution import SymbolicRandomVariable
 from pymc.distributions.shape_utils import change_dist_size
 from pymc.distributions.simulator import SimulatorRV
 from pymc.distributions.truncated import Truncated, TruncatedRV
@@ -91,7 +92,8 @@ def vectorized(
     """
     random = set(random)
     dependent = random | (given or {}).keys()
-    roots = [v for v in random if dependent.isdisjoint(ancestors(v.owner.inputs))]
+    drawn = [v for v in random if isinstance(v.owner.op, RandomVariable | SymbolicRandomVariable)]
+    roots = [v for v in drawn if dependent.isdisjoint(ancestors(v.owner.inputs))]
     if not isinstance(draws, Constant):  # which PyMC's own loops could not take
         roots = [v for v in roots if not _loops(v)]
     with pymc_deprecations():

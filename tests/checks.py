@@ -13,6 +13,7 @@ from pymc_amortized.density import density
 from pymc_amortized.forward import forward_sampler
 from pymc_amortized.graphs import pymc_deprecations, variables
 from pymc_amortized.inference_data import group
+from pymc_amortized.named_dims import plain_model
 from pymc_amortized.parameters import Parameters, parameters, split
 from pymc_amortized.structure import observed_values, sorted_names
 
@@ -32,7 +33,7 @@ def pymc_draws(case: Case, number: int) -> Draws:
 
 def prepared(case: Case) -> tuple[pm.Model, Draws, np.ndarray, Parameters]:
     """A model, six draws, their unconstrained vectors and what made these."""
-    model = case.build()
+    model = plain_model(case.build())
     draws = forward_sampler(model, sort=sorted_names(model)).draw(6, 5)
     of_vector = parameters(model, draws)
     vector, _ = of_vector.unconstrain(of_vector.dequantized(draws, np.random.default_rng(6)))

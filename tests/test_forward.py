@@ -18,6 +18,7 @@ from pytensor.tensor.random.op import RandomVariable
 from pymc_amortized.agreement import TOLERANCE, columns, differences
 from pymc_amortized.forward import ForwardSampler, forward_sampler
 from pymc_amortized.graphs import variables
+from pymc_amortized.named_dims import plain_model
 
 DRAWS = 10_000
 LOOPED_DRAWS = 2000
@@ -36,7 +37,7 @@ WITH_REFERENCE = [
 @cache
 def sampler(name: str) -> ForwardSampler:
     case = SUPPORTED[name]
-    return forward_sampler(case.build(), sort=case.sort)
+    return forward_sampler(plain_model(case.build()), sort=case.sort)
 
 
 @cache

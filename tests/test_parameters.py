@@ -11,6 +11,7 @@ from models import CASES, SUPPORTED
 from pymc.distributions.transforms import ordered
 
 from pymc_amortized.forward import forward_sampler
+from pymc_amortized.named_dims import plain_model
 from pymc_amortized.parameters import Parameters, parameters, split
 from pymc_amortized.structure import sorted_names
 
@@ -26,7 +27,7 @@ def prepared(model: pm.Model) -> tuple[dict[str, np.ndarray], Parameters]:
 
 @cache
 def registered(name: str) -> tuple[dict[str, np.ndarray], Parameters]:
-    return prepared(SUPPORTED[name].build())
+    return prepared(plain_model(SUPPORTED[name].build()))
 
 
 def coordinates(of_model: Parameters, values: dict[str, np.ndarray]) -> np.ndarray:
