@@ -1,10 +1,11 @@
 """The whole registry of models: drawn, transformed, weighed and trained, against PyMC itself.
 
-``python benchmarks/language.py [model ...]`` writes ``results/language-pymc<major>.csv``, one row
-a model, and the figures that have a bar. ``make coverage`` runs it and makes ``docs/coverage.md``
-of the files of both stacks. Most of the time goes to the compilers of PyMC and TensorFlow. PyMC's
-C and numba code is compiled anew, and shared by all models of the run; so are the imports that
-first calls cause.
+``python benchmarks/language.py [--without-fits] [model ...]`` writes
+``results/language-pymc<major>.csv``, one row a model, and the figures that have a bar; with names
+it only prints their rows. ``make coverage`` runs it and makes ``docs/coverage.md`` of the files of
+both stacks. Most of the time goes to the compilers of PyMC and TensorFlow; a quarter of it without
+the fits. PyMC's C and numba code is compiled anew, and shared by all models of the run; so are the
+imports that first calls cause.
 """
 
 import csv
@@ -110,7 +111,7 @@ def weighed(case: Case) -> Row:
     return {"density": np.max(np.abs(found / exact - 1)[known]) if same else np.inf}
 
 
-def of_case(case: Case) -> Row:
+def of_case(case: Case, fits: bool) -> Row:
     """All that is asked of one model; the first error ends it."""
     row: Row = {"model": case.name, "shows": "; ".join(case.shows)}
     model = case.build()
@@ -124,7 +125,8 @@ def of_case(case: Case) -> Row:
         row |= drawn(case)
         row["round_trip"] = round_trip(case)
         row |= weighed(case)
-        row["fit_seconds"] = seconds(lambda: check_short_fit(case, model))
+        if fits:
+            row["fit_seconds"] = seconds(lambda: check_short_fit(case, model))
     except Exception as error:  # noqa: BLE001  one model must not lose the others
         row["error"] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
     return row
@@ -155,8 +157,14 @@ def figures(rows: list[Row]) -> list[Figure]:
         at_most("largest relative error of a log joint", max(density), 1e-8),
         at_least("batched: median speed-up, compiling included", median(with_compiling), 20),
         at_least("batched: median speed-up, without compiling", median(without), 100),
-        shown("seconds of a short fit, median", median(row["fit_seconds"] for row in drawable)),
+        *fitted([row["fit_seconds"] for row in drawable if "fit_seconds" in row]),
     ]
+
+
+def fitted(times: list[float]) -> list[Figure]:
+    if not times:
+        return []
+    return [shown("models trained", len(times)), shown("seconds each, median", median(times))]
 
 
 def write(rows: list[Row]) -> None:
@@ -171,7 +179,9 @@ def _short(value: object) -> object:
     return f"{value:.4g}" if isinstance(value, float) else value
 
 
-def main(names: list[str]) -> None:
+def main(arguments: list[str]) -> None:
+    names = [argument for argument in arguments if argument != "--without-fits"]
+    fits = names == arguments
     warnings.simplefilter("ignore")
     rows = []
     for name in names or REGISTRY:
@@ -180,7 +190,7 @@ def main(names: list[str]) -> None:
             redirect_stdout(nowhere),
             redirect_stderr(nowhere),
         ):
-            rows.append(of_case(REGISTRY[name]))
+            rows.append(of_case(REGISTRY[name], fits))
         print({k: _short(v) for k, v in rows[-1].items() if k != "shows"}, flush=True)
     if not names:
         write(rows)

@@ -13,6 +13,7 @@ from pytensor.graph.op import HasInnerGraph, Op
 from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import ancestors, toposort
 from pytensor.tensor.random.type import RandomType
+from pytensor.tensor.variable import TensorConstant
 
 __all__ = ["compiled", "inlined", "inlined_step", "reseed"]
 
@@ -60,7 +61,16 @@ def compiled(
         mode=_QUICK if quick else _MODE,
         on_unused_input="ignore",
     )
+    _own_constants(function)
     return function, generators
+
+
+def _own_constants(function: pytensor.compile.Function) -> None:
+    # SciPy's samplers broadcast their parameters for writing, and PyTensor makes the arrays of
+    # constants that it has looked at read-only, whatever other graphs have views of them
+    for variable, cell in function.vm.storage_map.items():
+        if isinstance(variable, TensorConstant):
+            cell[0] = cell[0].copy()
 
 
 def reseed(generators: Sequence[SharedVariable], seed: int) -> None:

@@ -16,6 +16,7 @@ from pymc_amortized.graphs import variables
 NO_DISTRIBUTIONS = {"Continuous", "Discrete", "Distribution", "SymbolicRandomVariable"}
 
 REPRESENTATIVE = [
+    "cauchy",
     "lkj",
     "mixture",
     "occupancy",
