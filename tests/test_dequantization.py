@@ -297,7 +297,7 @@ def test_training_sees_another_uniform_each_time() -> None:
     """The vectors of all simulations with one change point fill its cell."""
     from pymc_amortized.fitting import _simulator
 
-    simulator = _simulator(CASES["change_point"].build(), ["tau"], 1)
+    simulator = _simulator(CASES["change_point"].build(), ["tau"], vectorized=False, seed=1)
     vector = simulator.draw(7000, 2).vector
     np.testing.assert_array_equal(vector, simulator.draw(7000, 2).vector)
     within = 7 * stats.norm.cdf(vector[:, 0])

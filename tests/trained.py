@@ -45,5 +45,9 @@ def untrained(
     features = preconditioner.features(data)
     found = traits(network.summaries(features), features)
     familiarity = fit_familiarity(found[:300], found[300:])
-    settings = {"rounds": [[256, 1.5, 1.25, 1e-3, 0.5]], "converged": True, "vectorized": True}
+    settings = {
+        "rounds": [[256, 1.5, 1.25, 1e-3, 0.5]],
+        "converged": True,
+        "vectorized": sampler.vectorized,
+    }
     return pma.AmortizedPosterior(model, of_model, preconditioner, network, familiarity, settings)
