@@ -58,7 +58,7 @@ def test_there_are_more_than_a_hundred() -> None:
     assert len(SUPPORTED) > 100
 
 
-@pytest.mark.parametrize("name", REGISTRY.keys() - SUPPORTED.keys())
+@pytest.mark.parametrize("name", [name for name in REGISTRY if name not in SUPPORTED])
 def test_refused_by_name(name: str) -> None:
     model = REGISTRY[name].build()
     with pytest.raises(pma.UnsupportedModelError, match=REGISTRY[name].refused) as caught:
