@@ -29,8 +29,10 @@ def tables() -> dict[str, dict[str, dict[str, str]]]:
     """Rows by model, by generation of PyMC."""
     found = {}
     for generation in TITLES:
-        with (RESULTS / f"language-pymc{generation}.csv").open(newline="") as file:
-            found[generation] = {row["model"]: row for row in csv.DictReader(file)}
+        path = RESULTS / f"language-pymc{generation}.csv"
+        if path.exists():
+            with path.open(newline="") as file:
+                found[generation] = {row["model"]: row for row in csv.DictReader(file)}
     return found
 
 
@@ -52,8 +54,9 @@ def line(name: str, rows: dict[str, dict[str, str] | None]) -> str:
 def main() -> None:
     found = tables()
     names = dict.fromkeys(name for table in found.values() for name in table)
-    head = "| distribution or feature | model | " + " | ".join(TITLES.values()) + " | why |"
-    lines = [HEAD, head, "|---" * (3 + len(TITLES)) + "|"]
+    titles = [TITLES[generation] for generation in found]
+    head = "| distribution or feature | model | " + " | ".join(titles) + " | why |"
+    lines = [HEAD, head, "|---" * (3 + len(titles)) + "|"]
     lines += [line(name, {g: table.get(name) for g, table in found.items()}) for name in names]
     PAGE.write_text("\n".join(lines) + "\n")
 
