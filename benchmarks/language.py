@@ -170,7 +170,7 @@ def fitted(times: list[float]) -> list[Figure]:
 def write(rows: list[Row]) -> None:
     RESULTS.mkdir(exist_ok=True)
     with (RESULTS / f"language-pymc{PYMC}.csv").open("w", newline="") as file:
-        table = csv.DictWriter(file, COLUMNS)
+        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         table.writeheader()
         table.writerows({k: _short(v) for k, v in row.items()} for row in rows)
 
