@@ -33,6 +33,7 @@ import pymc_amortized as pma
 from pymc_amortized.agreement import TOLERANCE, differences
 from pymc_amortized.forward import forward_sampler
 from pymc_amortized.named_dims import plain_model
+from pymc_amortized.parameters import parameters
 from pymc_amortized.refusals import check_model, check_prior
 from pymc_amortized.structure import sorted_names
 
@@ -118,7 +119,9 @@ def of_case(case: Case, fits: bool) -> Row:
     try:
         plain = plain_model(model)
         check_model(plain)
-        check_prior(plain, sorted_names(plain))
+        sort = sorted_names(plain)
+        of_model = parameters(plain, forward_sampler(plain, sort=sort).draw(2, 0))
+        check_prior(plain, sort, of_model)
     except pma.UnsupportedModelError as error:
         return row | {"how": "refused", "reason": str(error)}
     try:

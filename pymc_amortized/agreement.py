@@ -14,13 +14,17 @@ TOLERANCE = 6.0
 LARGEST, SMALLEST = 0.999, 1e-6
 """Correlation beyond which two columns are one, and variance below which rounding is seen."""
 
+NOT_A_NUMBER = 1e300
+"""What stands for NaN."""
+
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def columns(draws: Draws) -> np.ndarray:
     """All scalars of a set of draws side by side: (draws, scalars)."""
     flat = np.column_stack([x.reshape(len(x), -1) for x in draws.values()])
-    return flat.astype(float).round(10)  # a correlation of 1 is one number
+    rounded = flat.astype(float).round(10)  # a correlation of 1 is one number
+    return np.nan_to_num(rounded, nan=NOT_A_NUMBER)  # how often it comes is compared as well
 
 
 def differences(a: Draws, b: Draws) -> tuple[np.ndarray, np.ndarray]:

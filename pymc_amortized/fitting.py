@@ -194,9 +194,9 @@ def _check_own_data(model: pm.Model, simulator: Simulator) -> None:
 def _simulator(model: pm.Model, names: list[str], vectorized: bool, seed: int) -> Simulator:
     sort = sorted_names(model)
     sampler = forward_sampler(model, sort=sort, trusted=vectorized)
-    check_prior(model, sort)
-    example = sampler.draw(2, seed)
-    return Simulator(sampler, parameters(model, example, names), observed_names(model))
+    of_model = parameters(model, sampler.draw(2, seed), names)
+    check_prior(model, sort, of_model)
+    return Simulator(sampler, of_model, observed_names(model))
 
 
 def _network(

@@ -58,13 +58,7 @@ def kept_by_weight(draw: Draw, name: str, trial: np.ndarray, potential: str) -> 
     UnsupportedModelError
         If too few draws would be left.
     """
-    if np.isnan(trial).any() or (trial == np.inf).any():
-        raise UnsupportedModelError(
-            potential,
-            "is a pm.Potential that is NaN or infinite under the prior",
-            "expected numbers, or -inf where values are excluded: look at "
-            "pm.draw(model.potentials, draws=1000)",
-        )
+    _check_weights(trial, potential)
     unit = trial.max()
     kept = np.exp(trial - unit).mean() if np.isfinite(unit) else 0.0
     if kept < LEAST_KEPT:
@@ -83,10 +77,22 @@ def kept_by_weight(draw: Draw, name: str, trial: np.ndarray, potential: str) -> 
         while missing > 0:
             number = int(SPARE * missing / kept) + 1
             values = draw(number, int(seeds.spawn(1)[0].generate_state(1)[0]))
-            copies = np.floor(np.exp(values.pop(name) - unit) + rng.random(number)).astype(int)
+            weights = values.pop(name)
+            _check_weights(weights, potential)
+            copies = np.floor(np.exp(weights - unit) + rng.random(number)).astype(int)
             index = rng.permutation(np.repeat(np.arange(number), copies))[:missing]
             pieces.append({n: v[index] for n, v in values.items()})
             missing -= len(index)
         return {n: np.concatenate([piece[n] for piece in pieces]) for n in pieces[0]}
 
     return weighted
+
+
+def _check_weights(log_weights: np.ndarray, potential: str) -> None:
+    if np.isnan(log_weights).any() or (log_weights == np.inf).any():
+        raise UnsupportedModelError(
+            potential,
+            "is a pm.Potential that is NaN or infinite under the prior",
+            "expected numbers, or -inf where values are excluded: look at "
+            "pm.draw(model.potentials, draws=1000)",
+        )

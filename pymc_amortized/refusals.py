@@ -1,6 +1,6 @@
 """What cannot be amortized faithfully, refused by the variable's name."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pymc as pm
@@ -14,12 +14,13 @@ from pymc.distributions.transforms import _default_transform
 from pymc.pytensorf import rvs_in_graph
 from pymc.variational.minibatch_rv import MinibatchRandomVariable
 from pytensor.tensor.random.op import RandomVariable
+from pytensor.tensor.variable import TensorVariable
 
 from pymc_amortized.dequantization import is_discrete
 from pymc_amortized.exceptions import UnsupportedModelError
 from pymc_amortized.forward import prior_sampler
 from pymc_amortized.graphs import ancestors_by_value, observed_variables, ops, variables
-from pymc_amortized.parameters import parameters, split
+from pymc_amortized.parameters import Parameters, split
 from pymc_amortized.structure import free_names, log_density, observed_names, own_ops, shapes
 
 __all__ = ["check_model", "check_prior"]
@@ -76,7 +77,7 @@ def check_model(model: pm.Model) -> None:
     _check_potentials(model)
 
 
-def check_prior(model: pm.Model, sort: Collection[str]) -> None:
+def check_prior(model: pm.Model, sort: Collection[str], of_model: Parameters) -> None:
     """Refuse free variables that a network has no density for.
 
     Parameters
@@ -85,6 +86,8 @@ def check_prior(model: pm.Model, sort: Collection[str]) -> None:
         A model that :func:`check_model` accepts.
     sort : collection of str
         Variables that are sorted.
+    of_model : Parameters
+        Those that are inferred; the others may have any prior.
 
     Raises
     ------
@@ -94,11 +97,11 @@ def check_prior(model: pm.Model, sort: Collection[str]) -> None:
         model does not know.
     """
     _check_densities(model)
-    for rv in model.free_RVs:
+    inferred = [model[name] for name in of_model.names]
+    for rv in inferred:
         if not is_discrete(rv) and any(isinstance(op, PILES) for op in own_ops(model, rv)):
             raise _point_masses(rv.name)
     draws = prior_sampler(model, sort).draw(PRIOR_DRAWS, 0)
-    of_model = parameters(model, draws)
     vector, _ = of_model.unconstrain(of_model.dequantized(draws, np.random.default_rng(0)))
     for name, piece in zip(of_model.shapes, split(vector, of_model.shapes), strict=True):
         rows = piece.reshape(len(piece), -1)
@@ -114,7 +117,7 @@ def check_prior(model: pm.Model, sort: Collection[str]) -> None:
                 "as pm.LKJCholeskyCov for a covariance matrix, and leave default_transform as it "
                 "is",
             )
-    _check_transforms(model)
+    _check_transforms(model, inferred)
 
 
 def _check_densities(model: pm.Model) -> None:
@@ -127,8 +130,8 @@ def _check_densities(model: pm.Model) -> None:
             )
 
 
-def _check_transforms(model: pm.Model) -> None:
-    for rv in model.free_RVs:
+def _check_transforms(model: pm.Model, inferred: Sequence[TensorVariable]) -> None:
+    for rv in inferred:
         bare = model.rvs_to_transforms[rv] is None and not is_discrete(rv)
         if bare and _default_transform(rv.owner.op, rv) is not None:
             raise UnsupportedModelError(

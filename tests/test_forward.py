@@ -82,6 +82,14 @@ def test_comparison_sees_a_shift_and_a_correlation() -> None:
     assert pairwise.max() > TOLERANCE
 
 
+def test_comparison_sees_what_is_no_number() -> None:
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(size=(2, FEW_DRAWS))
+    odd = np.where(rng.random(FEW_DRAWS) < 0.1, np.nan, b)
+    assert differences({"x": a}, {"x": odd})[0].max() > TOLERANCE
+    assert differences({"x": odd}, {"x": rng.permutation(odd)})[0].max() < TOLERANCE
+
+
 def test_comparison_sees_a_broken_joint() -> None:
     draws = batch("mixture")
     broken = {**draws, "w": np.roll(draws["w"], 1, axis=0)}

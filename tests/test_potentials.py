@@ -100,3 +100,13 @@ def test_data_containers_count_as_data():
         pm.Potential("p", -((model["x"] * model["b0"]) ** 2).sum())
     with pytest.raises(pma.UnsupportedModelError, match=r"'p' is a pm.Potential of the data 'x'"):
         pma.simulate(model, progressbar=False)
+
+
+def test_a_number_that_is_rarely_none_is_named_too():
+    def draw(draws, seed):
+        x = np.arange(float(draws))
+        return {"x": x, "w": np.where(x == 3, np.nan, 0.0)}
+
+    weighted = kept_by_weight(draw, "w", np.zeros(100), "p")
+    with pytest.raises(pma.UnsupportedModelError, match=r"'p' is a pm.Potential that is NaN"):
+        weighted(10, 1)

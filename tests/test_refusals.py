@@ -11,7 +11,9 @@ from models import Fill, build
 
 import pymc_amortized as pma
 from pymc_amortized import refusals
-from pymc_amortized.refusals import check_model
+from pymc_amortized.forward import forward_sampler
+from pymc_amortized.parameters import parameters
+from pymc_amortized.refusals import check_model, check_prior
 
 
 def no_observed() -> None:
@@ -137,3 +139,15 @@ def test_values_that_are_rounded_are_no_point_masses() -> None:
     assert not refusals._piles_up(np.float32(rng.normal(2000, 5, 500)))
     assert not refusals._piles_up(np.round(rng.normal(0, 30, 500)))
     assert refusals._piles_up(np.maximum(rng.normal(2, 1, 500), 0))
+
+
+def test_what_is_integrated_out_may_have_any_prior() -> None:
+    def fill() -> None:
+        jump = pm.Censored("jump", pm.Normal.dist(), lower=0, upper=None)
+        pm.Normal("y", pm.Normal("a") + jump, 1, observed=np.zeros(3))
+
+    model = build(fill)
+    draws = forward_sampler(model).draw(2, 0)
+    check_prior(model, (), parameters(model, draws, ["a"]))
+    with pytest.raises(pma.UnsupportedModelError, match="'jump' has a prior with point masses"):
+        check_prior(model, (), parameters(model, draws))

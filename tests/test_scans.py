@@ -75,21 +75,21 @@ def test_noise_is_independent_of_draws_steps_and_parameters():
     assert np.abs(noise.std(axis=0) - 1).max() < 5 / np.sqrt(2 * DRAWS)
 
 
+def last_of(step, **options) -> None:
+    """The state that a scan from zero ends with."""
+    start = pt.constant(0.0, dtype="float64")
+    levels = pytensor.scan(step, outputs_info=start, return_updates=False, **options)
+    pm.Deterministic("last", levels[-1])
+    pm.Normal("y", levels[-1], 1, observed=0.0)
+
+
 def until_large() -> None:
     rate = pm.Uniform("rate", 0.5, 2)
 
     def step(x, rate):
         return x + rate, until(x + rate > 4)
 
-    levels = pytensor.scan(
-        step,
-        outputs_info=pt.constant(0.0, dtype="float64"),
-        non_sequences=rate,
-        n_steps=20,
-        return_updates=False,
-    )
-    pm.Deterministic("last", levels[-1])
-    pm.Normal("y", levels[-1], 1, observed=0.0)
+    last_of(step, n_steps=20, non_sequences=rate)
 
 
 def test_a_condition_is_each_draws_own():
@@ -103,14 +103,7 @@ def test_a_condition_is_each_draws_own():
 
 def random_length() -> None:
     n = pm.DiscreteUniform("n", 1, 6)
-    levels = pytensor.scan(
-        lambda x: x + 1,
-        outputs_info=pt.constant(0.0, dtype="float64"),
-        n_steps=n,
-        return_updates=False,
-    )
-    pm.Deterministic("last", levels[-1])
-    pm.Normal("y", levels[-1], 1, observed=0.0)
+    last_of(lambda x: x + 1, n_steps=n)
 
 
 def test_a_random_number_of_steps_is_each_draws_own():

@@ -206,6 +206,14 @@ def potential() -> None:
     pm.Normal("y", a, 1, observed=np.array([0.5, 1.0]))
 
 
+@case("pm.Potential of bounded parameters", exact_prior=False)
+def potential_of_a_scale() -> None:
+    b = pm.HalfNormal("b", 1)
+    p = pm.Beta("p", 2, 3)
+    pm.Potential("small", -(b**2) - 3 * p)
+    pm.Normal("y", p, b, observed=POINTS)
+
+
 def _shifted_noise(
     rng: np.random.Generator, mu: np.ndarray, size: tuple[int, ...] | None
 ) -> np.ndarray:
