@@ -17,7 +17,7 @@ __all__ = ["Rescued", "largest_r_hat", "launch", "rescue", "rescued"]
 
 Arrays = Mapping[str, np.ndarray]
 
-TUNE = (300, 1000)
+TUNE = (300, 500)
 """Steps of adaptation: of every dataset, and of those whose chains do not agree after the first."""
 
 LARGEST_R_HAT = 1.01
