@@ -1,7 +1,7 @@
 """Models of ``pymc.dims``, whose arrays carry the names of their axes, as models without."""
 
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import pymc as pm
@@ -23,11 +23,9 @@ from pytensor.tensor.variable import TensorVariable
 
 from pymc_amortized.exceptions import UnsupportedModelError
 from pymc_amortized.graphs import observed_variables, pymc_deprecations
+from pymc_amortized.translation import Memo, translated
 
 __all__ = ["plain_model"]
-
-Memo = dict[Variable, Variable]
-
 
 def plain_model(model: pm.Model) -> pm.Model:
     """Translate a model of ``pymc.dims`` into one of plain tensors.
@@ -64,7 +62,7 @@ def plain_model(model: pm.Model) -> pm.Model:
     if not any(map(_has_names, [*ancestors(outputs), *model.data_vars])):
         return model
     with pymc_deprecations():
-        return _registered(model, _without_names(model, outputs))
+        return translated(model, _without_names(model, outputs), transform=_plain_transform)
 
 
 def _has_names(variable: Variable) -> bool:
@@ -72,39 +70,10 @@ def _has_names(variable: Variable) -> bool:
     return type(variable.type).__module__.startswith("pytensor.xtensor")
 
 
-def _registered(model: pm.Model, plain: Mapping[Variable, Variable]) -> pm.Model:
-    """Make a model of the plain counterparts of another one's variables."""
-    new = pm.Model()
-    new._coords = model.coords  # the same, so that pm.set_data of one is seen by the other
-    new._dim_lengths = {dim: plain[length] for dim, length in model.dim_lengths.items()}
-    lists = dict.fromkeys(model.data_vars, new.data_vars)
-    lists |= dict.fromkeys(model.free_RVs, new.free_RVs)
-    lists |= dict.fromkeys(observed_variables(model), new.observed_RVs)
-    lists |= dict.fromkeys(model.deterministics, new.deterministics)
-    lists |= dict.fromkeys(model.potentials, new.potentials)
-    for variable in sorted(lists, key=list(model.named_vars.values()).index):
-        new.add_named_variable(plain[variable], model.named_vars_to_dims.get(variable.name))
-    for variable, found in lists.items():
-        found.append(plain[variable])
-    for variable in new.basic_RVs:
-        _register_value(model, new, model[variable.name], plain)
-    return new
-
-
-def _register_value(
-    model: pm.Model, new: pm.Model, variable: Variable, plain: Mapping[Variable, Variable]
-) -> None:
-    rv, transform = plain[variable], model.rvs_to_transforms[variable]
+def _plain_transform(variable: Variable, transform: Transform | None) -> Transform | None:
     if transform is not None and _has_names(variable):
-        transform = _WithoutNames(transform, variable.type.dims)
-    if variable in model.free_RVs:
-        kept = rv if transform is None else transform.forward(rv, *rv.owner.inputs)
-        value = kept.type(name=model.rvs_to_values[variable].name)
-        new.set_initval(rv, None)
-    else:
-        value = plain[model.rvs_to_values[variable]]
-    new.rvs_to_transforms[rv] = transform
-    new.rvs_to_values[rv], new.values_to_rvs[value] = value, rv
+        return _WithoutNames(transform, variable.type.dims)
+    return transform
 
 
 def _without_names(model: pm.Model, outputs: Sequence[Variable]) -> Memo:

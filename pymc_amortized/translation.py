@@ -1,0 +1,77 @@
+"""Models made of the counterparts of another model's variables."""
+
+from collections.abc import Callable, Mapping
+
+import pymc as pm
+from pymc.logprob.transforms import Transform
+from pytensor.graph.basic import Variable
+
+from pymc_amortized.graphs import observed_variables
+
+__all__ = ["Memo", "translated"]
+
+Memo = dict[Variable, Variable]
+"""From the variables of a graph to their counterparts."""
+
+ChangeTransform = Callable[[Variable, Transform | None], Transform | None]
+
+
+def translated(
+    model: pm.Model,
+    counterparts: Mapping[Variable, Variable],
+    *,
+    transform: ChangeTransform = lambda _, transform: transform,
+    values: Mapping[Variable, Variable] | None = None,
+) -> pm.Model:
+    """Make a model of the counterparts of another one's variables.
+
+    Parameters
+    ----------
+    model : pm.Model
+        The other model, which is not changed. Its coords are shared, so that what ``pm.set_data``
+        makes of those of one is seen by the other.
+    counterparts : mapping of Variable to Variable
+        Those of its variables, data, observed values and lengths of dims.
+    transform : callable, optional
+        Takes a free variable of the other model and its transform, returns that of its
+        counterpart; by default the same.
+    values : mapping of Variable to Variable, optional
+        The ``pm.Data`` whose counterparts are observed variables, behind those of the other
+        model, and the values of these; by default none.
+
+    Returns
+    -------
+    pm.Model
+        The counterparts under the same names, in the same order, with the same dims.
+    """
+    own = {rv: counterparts[model.rvs_to_values[rv]] for rv in observed_variables(model)}
+    values = own | dict(values or {})
+    new = pm.Model()
+    new._coords = model.coords
+    new._dim_lengths = {dim: counterparts[length] for dim, length in model.dim_lengths.items()}
+    lists = {data: new.data_vars for data in model.data_vars if data not in values}
+    lists |= dict.fromkeys(model.free_RVs, new.free_RVs)
+    lists |= dict.fromkeys(values, new.observed_RVs)
+    lists |= dict.fromkeys(model.deterministics, new.deterministics)
+    lists |= dict.fromkeys(model.potentials, new.potentials)
+    for variable in sorted(lists, key=list(model.named_vars.values()).index):
+        new.add_named_variable(counterparts[variable], model.named_vars_to_dims.get(variable.name))
+    for variable, found in lists.items():
+        found.append(counterparts[variable])
+    for variable in model.free_RVs:
+        kept = transform(variable, model.rvs_to_transforms[variable])
+        rv = counterparts[variable]
+        unconstrained = rv if kept is None else kept.forward(rv, *rv.owner.inputs)
+        value = unconstrained.type(name=model.rvs_to_values[variable].name)
+        new.set_initval(rv, None)
+        _give_value(new, rv, value, kept)
+    for variable, value in values.items():
+        _give_value(new, counterparts[variable], value, None)
+    return new
+
+
+def _give_value(
+    model: pm.Model, rv: Variable, value: Variable, transform: Transform | None
+) -> None:
+    model.rvs_to_transforms[rv] = transform
+    model.rvs_to_values[rv], model.values_to_rvs[value] = value, rv
