@@ -4,8 +4,9 @@
 ``results/language-pymc<major>.csv``, one row a model, and the figures that have a bar; with names
 it only prints their rows. ``make coverage`` runs it and makes ``docs/coverage.md`` of the files of
 both stacks. Most of the time goes to the compilers of PyMC and TensorFlow; a quarter of it without
-the fits. PyMC's C and numba code is compiled anew, and shared by all models of the run; so are the
-imports that first calls cause.
+the fits. A run that was interrupted goes on where it was. PyMC's C and numba code is compiled anew,
+and shared by all models of the run; so are the imports that first calls cause, by those of a worker
+process, of which each takes some models: TensorFlow gives back no memory.
 """
 
 import csv
@@ -13,14 +14,17 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
+from multiprocessing import current_process, get_context
 from pathlib import Path
 from statistics import median
 from tempfile import mkdtemp
 from time import perf_counter
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["PYTENSOR_FLAGS"] = f"base_compiledir={mkdtemp()}"  # nothing compiled by former runs
+if current_process().name == "MainProcess":  # nothing compiled by former runs; workers inherit it
+    os.environ["PYTENSOR_FLAGS"] = f"base_compiledir={mkdtemp()}"
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import numpy as np
@@ -40,6 +44,8 @@ from pymc_amortized.structure import sorted_names
 DRAWS = 10_000
 COMPARED = {True: (10_000, 4000), False: (2000, 2000)}
 """Draws, and PyMC's, that are compared, by whether they are batched."""
+
+MODELS_A_WORKER = 20
 
 COLUMNS = (
     "model",
@@ -170,34 +176,54 @@ def fitted(times: list[float]) -> list[Figure]:
     return [shown("models trained", len(times)), shown("seconds each, median", median(times))]
 
 
-def write(rows: list[Row]) -> None:
-    RESULTS.mkdir(exist_ok=True)
-    with (RESULTS / f"language-pymc{PYMC}.csv").open("w", newline="") as file:
+def measured(name: str, fits: bool) -> Row:
+    """One row, in silence, as it is written."""
+    warnings.simplefilter("ignore")
+    with (
+        Path(os.devnull).open("w") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+    ):
+        row = of_case(REGISTRY[name], fits)
+    return {key: f"{v:.4g}" if isinstance(v, float) else v for key, v in row.items()}
+
+
+def read(path: Path) -> list[Row]:
+    """Rows of a former run, without what was not measured."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [{k: v for k, v in row.items() if v} for row in csv.DictReader(file)]
+
+
+def numbers(row: Row) -> Row:
+    texts = {"model", "shows", "how", "reason", "error"}
+    return {k: v if k in texts else float(v) for k, v in row.items()}
+
+
+def write(rows: list[Row], path: Path) -> None:
+    with path.open("w", newline="") as file:
         table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         table.writeheader()
-        table.writerows({k: _short(v) for k, v in row.items()} for row in rows)
-
-
-def _short(value: object) -> object:
-    return f"{value:.4g}" if isinstance(value, float) else value
+        table.writerows(rows)
 
 
 def main(arguments: list[str]) -> None:
     names = [argument for argument in arguments if argument != "--without-fits"]
     fits = names == arguments
-    warnings.simplefilter("ignore")
-    rows = []
-    for name in names or REGISTRY:
-        with (
-            Path(os.devnull).open("w") as nowhere,
-            redirect_stdout(nowhere),
-            redirect_stderr(nowhere),
-        ):
-            rows.append(of_case(REGISTRY[name], fits))
-        print({k: _short(v) for k, v in rows[-1].items() if k != "shows"}, flush=True)
+    part = RESULTS / f"language-pymc{PYMC}.part.csv"
+    rows = [] if names else read(part)
+    left = [name for name in names or REGISTRY if name not in {row["model"] for row in rows}]
+    workers = {"mp_context": get_context("spawn"), "max_tasks_per_child": MODELS_A_WORKER}
+    with ProcessPoolExecutor(1, **workers) as pool:
+        for row in pool.map(measured, left, [fits] * len(left)):
+            rows.append(row)
+            print({key: value for key, value in row.items() if key != "shows"}, flush=True)
+            if not names:
+                write(rows, part)
     if not names:
-        write(rows)
-        report("language", figures(rows))
+        part.rename(RESULTS / f"language-pymc{PYMC}.csv")
+        report("language", figures([numbers(row) for row in rows]))
 
 
 if __name__ == "__main__":
