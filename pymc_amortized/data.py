@@ -15,6 +15,7 @@ from pymc_amortized.structure import (
     observed_names,
     observed_values,
     shapes,
+    varied_names,
 )
 
 __all__ = ["Datasets", "flat", "read_datasets"]
@@ -30,7 +31,7 @@ class Datasets(NamedTuple):
     Attributes
     ----------
     values : dict of str to ndarray of shape (datasets, *shape)
-        Observed variables by name, in their own dtypes.
+        Observed variables and varied data by name, in their own dtypes.
     dims : dict of str to ndarray or None
         Dims of the datasets with their coordinate values, empty for a single dataset.
     sizes : tuple of int
@@ -92,8 +93,9 @@ def read_datasets(
     model : pm.Model
         Gives the observed variables with their shapes, dims, coords and dtypes.
     observed : mapping of str to array_like, or xarray.Dataset, optional
-        Values of every observed variable; the model's own by default. A leading axis more than
-        the variable has, or xarray dims that it does not have, are many datasets.
+        Values of every observed variable, and of varied data; the model's own by default. A
+        leading axis more than the variable has, or xarray dims that it does not have, are many
+        datasets. Where data vary, values without such an axis are those of every dataset.
 
     Returns
     -------
@@ -112,7 +114,7 @@ def read_datasets(
         _check_finite(Datasets(own, {}, ()))
         return Datasets(own, {}, ())
     specs = _specs(model)
-    given = _as_mapping(observed, specs)
+    given = observed_values(model) | _as_mapping(model, observed, specs)
     arrays = [_labelled(spec, given[spec.name]) for spec in specs]
     dims = _dataset_dims(model, specs, arrays)
     coords = {
@@ -136,24 +138,32 @@ def _specs(model: pm.Model) -> list[_Spec]:
     return specs
 
 
-def _as_mapping(observed: Mapping[str, Any] | xr.Dataset, specs: list[_Spec]) -> Mapping[str, Any]:
-    names = [spec.name for spec in specs]
+def _as_mapping(
+    model: pm.Model, observed: Mapping[str, Any] | xr.Dataset, specs: list[_Spec]
+) -> dict[str, Any]:
+    names, varied = [spec.name for spec in specs], varied_names(model)
     if not isinstance(observed, Mapping):
         raise TypeError(
             f"observed: expected a mapping from {', '.join(map(repr, names))} to values, or an "
             f"xarray.Dataset, got {type(observed).__name__}. Write {{{names[0]!r}: values}}."
+        )
+    if fixed := [data.name for data in model.data_vars if data.name in observed]:
+        raise ValueError(
+            f"observed: expected the model's observed variables {', '.join(map(repr, names))}, "
+            f"got {', '.join(map(repr, fixed))}, pm.Data that the posterior was trained at one "
+            f"value of. Train it for others with pma.fit(vary={{{fixed[0]!r}: ...}})."
         )
     if unknown := [name for name in observed if name not in names]:
         raise ValueError(
             f"observed: expected the model's observed variables {', '.join(map(repr, names))}, "
             f"got {', '.join(map(repr, unknown))}. Rename or leave out what is not among them."
         )
-    if missing := [name for name in names if name not in observed]:
+    if missing := [name for name in names if name not in observed and name not in varied]:
         raise ValueError(
             f"observed: expected values for {', '.join(map(repr, names))}, got none for "
             f"{', '.join(map(repr, missing))}. A posterior needs all observed variables."
         )
-    return observed
+    return {name: observed[name] for name in names if name in observed}
 
 
 def _labelled(spec: _Spec, value: Any) -> xr.DataArray:
@@ -236,28 +246,30 @@ def _dataset_dims(
         {str(dim): array.sizes[dim] for dim in array.dims if dim not in spec.dims}
         for spec, array in zip(specs, arrays, strict=True)
     ]
-    for spec, dims in zip(specs[1:], every[1:], strict=True):
-        if dims != every[0]:
+    shared = bool(varied_names(model))  # one dataset under many designs, or many under one
+    first, found = next((pair for pair in zip(specs, every, strict=True) if pair[1]), (specs[0], {}))
+    for spec, dims in zip(specs, every, strict=True):
+        if dims != found and (dims or not shared):
             raise ValueError(
-                f"observed: expected {specs[0].name!r} and {spec.name!r} to have the same dims of "
-                f"datasets, got {every[0] or 'none'} and {dims or 'none'}. Pass as many datasets "
-                "of each."
+                f"observed: expected {first.name!r} and {spec.name!r} to have the same dims of "
+                f"datasets, got {found} and {dims or 'none'}. Pass as many datasets of each."
             )
     reserved = {"chain", "draw", *free_names(model), *deterministic_names(model)}
-    if taken := [dim for dim in every[0] if dim in reserved]:
+    if taken := [dim for dim in found if dim in reserved]:
         raise ValueError(
             f"observed: expected dims of datasets with names of their own, got "
             f"{', '.join(map(repr, taken))}, which the result needs. Rename them, for example with "
             f'.rename({taken[0]}="{DATASET_DIM}").'
         )
-    if 0 in every[0].values():
-        raise ValueError(f"observed: expected at least one dataset, got the dims {every[0]}.")
-    return every[0]
+    if 0 in found.values():
+        raise ValueError(f"observed: expected at least one dataset, got the dims {found}.")
+    return found
 
 
 def _rows(spec: _Spec, array: xr.DataArray, dims: Mapping[str, int]) -> np.ndarray:
     """Numbers of any type, one dataset a row."""
-    value = array.transpose(*dims, *spec.dims).to_numpy()
+    lacking = {dim: size for dim, size in dims.items() if dim not in array.dims}
+    value = array.expand_dims(lacking).transpose(*dims, *spec.dims).to_numpy()
     value = value.reshape(prod(dims.values()), *spec.shape)
     if value.dtype.kind not in "biuf":
         raise TypeError(

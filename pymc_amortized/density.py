@@ -9,11 +9,17 @@ import numpy as np
 import pymc as pm
 from pymc.logprob.basic import transformed_conditional_logp
 from pymc.pytensorf import replace_vars_in_graphs
+from pytensor.graph.replace import clone_replace
 from pytensor.tensor.variable import TensorVariable
 
 from pymc_amortized.batching import Batched, batched_function
 from pymc_amortized.dequantization import transform_of, unconstrained
-from pymc_amortized.graphs import frozen, observed_variables, pymc_deprecations
+from pymc_amortized.graphs import (
+    frozen,
+    outcome_variables,
+    pymc_deprecations,
+    varied_variables,
+)
 from pymc_amortized.parameters import split
 
 __all__ = ["Density", "density", "log_density_terms", "log_joint"]
@@ -32,7 +38,7 @@ class Density(NamedTuple):
     shapes : dict of str to tuple of int
         Unconstrained shapes of the free variables, in the order of the vector.
     observed : list of str
-        Names of the observed variables.
+        Names of the observed variables that it depends on.
     joint : callable
         Values and data to the log joint, Jacobian of the transforms included.
     """
@@ -84,12 +90,12 @@ def density(
     likelihood : bool, default True
         False for the log prior alone, of a model whose observed variables have no density.
     """
-    free, observed = len(model.free_RVs), observed_variables(model) if likelihood else []
-    values, joint = log_joint(model, observed)
+    free = len(model.free_RVs)
+    values, joint = log_joint(model, outcome_variables(model) if likelihood else [])
     axes = [(None, None)] * free + [(None, 1)] * (len(values) - free)
     return Density(
         shapes=dict(shapes),
-        observed=[rv.name for rv in observed],
+        observed=[value.name for value in values[free:]],
         joint=batched_function(values, [joint], batch_shapes=axes),
     )
 
@@ -109,7 +115,7 @@ def log_joint(
     Returns
     -------
     values : list of TensorVariable
-        Inputs: unconstrained free variables in the model's order, and observed ones.
+        Inputs: unconstrained free variables in the model's order, the observed ones, varied data.
     log_joint : TensorVariable
         Scalar graph.
     """
@@ -147,11 +153,11 @@ def log_density_terms(
     Returns
     -------
     values : list of TensorVariable
-        Inputs, in the order of the variables.
+        Inputs, in the order of the variables; behind them those for varied data.
     terms : list of TensorVariable
         Log densities of the variables, elementwise.
     """
-    rvs = frozen(model, variables)
+    rvs, given = _given_varied(model, variables)
     free = set(model.free_RVs) if transformed else set()
     kept = {rv: transform_of(model, rv) if rv in free else None for rv in variables}
     values = [
@@ -165,4 +171,15 @@ def log_density_terms(
             rvs_to_transforms=dict(zip(rvs, kept.values(), strict=True)),
             jacobian=True,
         )
-    return values, list(terms)
+    return [*values, *given], list(terms)
+
+
+def _given_varied(
+    model: pm.Model, variables: Sequence[TensorVariable]
+) -> tuple[list[TensorVariable], list[TensorVariable]]:
+    """Frozen variables by values of the varied data, and the inputs for these."""
+    varied = varied_variables(model)
+    every = frozen(model, [*variables, *varied])
+    rvs, drawn = every[: len(variables)], every[len(variables) :]
+    values = [rv.type(name=rv.name) for rv in drawn]
+    return clone_replace(rvs, dict(zip(drawn, values, strict=True))) if varied else rvs, values

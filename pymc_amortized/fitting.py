@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import isfunction
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from pymc_amortized.data import read_datasets
 from pymc_amortized.familiarity import REFERENCES, Familiarity, fit_familiarity, traits
 from pymc_amortized.forward import forward_sampler
 from pymc_amortized.named_dims import plain_model
-from pymc_amortized.parameters import parameters
+from pymc_amortized.parameters import parameters, split
 from pymc_amortized.posterior import AmortizedPosterior
 from pymc_amortized.preconditioning import Preconditioner, fit_preconditioner
 from pymc_amortized.progress import progress_bar
@@ -26,9 +26,12 @@ from pymc_amortized.structure import (
     has_likelihood,
     observed_covariates,
     observed_names,
+    shapes,
     sorted_names,
+    varied_names,
 )
 from pymc_amortized.support import data_support
+from pymc_amortized.variation import varied_model
 
 if TYPE_CHECKING:
     from pymc_amortized.networks import Network
@@ -46,6 +49,7 @@ def fit(
     model: pm.Model | None = None,
     *,
     var_names: Sequence[str] | None = None,
+    vary: Mapping[str, Any] | None = None,
     simulations: Any = None,
     max_seconds: float | None = None,
     vectorized: bool = False,
@@ -65,11 +69,18 @@ def fit(
     ----------
     model : pm.Model, optional
         By default the model of the context. Its observed variables are what changes from dataset
-        to dataset; everything else stays as it is.
+        to dataset; everything else stays as it is, but for what `vary` names.
     var_names : sequence of str, optional
         Free variables to infer, by default all. The others are integrated out: they vary in the
         simulations, and the network learns the marginal posterior of those named, whose density
         the model does not give, so that draws are not refined.
+    vary : mapping of str to distribution or callable, optional
+        The ``pm.Data`` that change from dataset to dataset too (covariates, exposures, trial
+        counts, scales of priors, ...), and what they are drawn from in simulations: a distribution
+        made by ``.dist``, such as ``pm.Normal.dist(0, 1)``, independent along the leading axes that
+        it lacks, or a function ``(rng, shape) -> array`` of a ``numpy.random.Generator``. Each
+        independently of the others. The posterior is that given them: what they are drawn from
+        only tells where it is accurate.
     simulations : int, InferenceData, DataTree, str or Path, optional
         By default fresh simulations are drawn throughout, the next while the present ones train.
         An int, at least 100, is a fixed budget for a costly simulator. What
@@ -103,8 +114,9 @@ def fit(
         (``pm.Flat``), or stands for something that simulations leave out (``pm.Minibatch``, a
         ``pm.Potential`` of data, a transform that restricts), or a free one is discrete and
         multivariate, or has no density by coordinates of its own (a prior with point masses).
-    ValueError
-        If data are not finite or outside the support of their distribution, or more than half of
+    TypeError, ValueError
+        If `vary` names what is no ``pm.Data`` that distributions depend on, or what they are drawn
+        from does not fit; if data are not finite or outside the support of their distribution, or more than half of
         the model's simulations are NaN or infinite; if `var_names` holds what is no free variable,
         or lacks one that bounds of another depend on; if a random function is called vectorized,
         and is not.
@@ -129,6 +141,7 @@ def fit(
     check_model(model)
     names = chosen_names(var_names, free_names(model))
     _check_options(simulations, max_seconds, summary=summary, flow=flow)
+    model = varied_model(model, vary)
     start = time.perf_counter()
     seeds = generator(random_seed).integers(2**31, size=4).tolist()
     simulator = _simulator(model, names, vectorized, seeds[0])
@@ -157,6 +170,7 @@ def fit(
             "training_seconds": time.perf_counter() - start,
             "converged": history.converged,
             "rounds": [list(r) for r in history.rounds],
+            "varied": _ranges(model, source),
         },
     )
 
@@ -259,6 +273,14 @@ def _familiarity(network: "Network", preconditioner: Preconditioner, source: Sou
     found = traits(network.summaries(features), features)
     references = min(REFERENCES, len(data) // 2)
     return fit_familiarity(found[:references], found[references:])
+
+
+def _ranges(model: pm.Model, source: Source) -> dict[str, list[float]]:
+    """Smallest and largest value of each varied ``pm.Data`` in simulations."""
+    sizes = {name: shapes(model)[name] for name in observed_names(model)}
+    data = split(np.concatenate([source.training.data, source.held_out.data]), sizes)
+    values = dict(zip(sizes, data, strict=True))
+    return {n: [float(values[n].min()), float(values[n].max())] for n in varied_names(model)}
 
 
 def _warn_of_covariates(model: pm.Model) -> None:

@@ -11,13 +11,19 @@ from pytensor.tensor.variable import TensorVariable
 
 from pymc_amortized.agreement import TOLERANCE, differences
 from pymc_amortized.compilation import compiled
-from pymc_amortized.graphs import ancestors_by_value, frozen, observed_variables, variables
+from pymc_amortized.graphs import (
+    ancestors_by_value,
+    frozen,
+    observed_variables,
+    variables,
+    varied_variables,
+)
 from pymc_amortized.looping import Draw, Graphs, in_pieces, looped, seeded
 from pymc_amortized.potentials import TRIAL_DRAWS, kept_by_weight, log_potential
 from pymc_amortized.structure import shapes
 from pymc_amortized.vectorization import CannotVectorize, black_box, vectorized
 
-__all__ = ["ForwardSampler", "forward_sampler", "prior_sampler"]
+__all__ = ["ForwardSampler", "forward_sampler", "prior_sampler", "varied_sampler"]
 
 
 FAULTS = (ValueError, pm.exceptions.TruncationError)
@@ -117,6 +123,11 @@ def forward_sampler(
 def prior_sampler(model: pm.Model, sort: Collection[str] = ()) -> ForwardSampler:
     """Compile a sampler of the free variables alone, potentials aside."""
     return _prior_sampler(model, {rv.name: rv for rv in model.free_RVs}, sort, trusted=False)
+
+
+def varied_sampler(model: pm.Model) -> ForwardSampler:
+    """Compile a sampler of varied data alone."""
+    return _prior_sampler(model, {rv.name: rv for rv in varied_variables(model)}, (), trusted=False)
 
 
 def _weighted(recipe: Callable[[], Draw], known: Mapping[str, Any]) -> Draw:

@@ -23,10 +23,15 @@ __all__ = [
     "names_above",
     "observed_variables",
     "ops",
+    "outcome_variables",
     "parents",
     "pymc_deprecations",
     "variables",
+    "varied_variables",
 ]
+
+VARIED = "varied"
+"""Attribute of a variable's tag, see :func:`pymc_amortized.variation.varied_model`."""
 
 
 @contextmanager
@@ -42,6 +47,17 @@ def observed_variables(model: pm.Model) -> list[TensorVariable]:
     """Observed variables, each once, in the model's order."""
     # PyMC 5.28's sample_posterior_predictive appends duplicates to model.observed_RVs
     return list(dict.fromkeys(model.observed_RVs))
+
+
+def varied_variables(model: pm.Model) -> list[TensorVariable]:
+    """Those observed variables that stand for varied ``pm.Data``, in the model's order."""
+    return [rv for rv in observed_variables(model) if getattr(rv.tag, VARIED, False)]
+
+
+def outcome_variables(model: pm.Model) -> list[TensorVariable]:
+    """The other observed variables, whose density is the likelihood."""
+    varied = varied_variables(model)
+    return [rv for rv in observed_variables(model) if rv not in varied]
 
 
 def variables(model: pm.Model) -> dict[str, TensorVariable]:

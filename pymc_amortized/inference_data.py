@@ -24,6 +24,7 @@ from pymc_amortized.generation import (
     to_dataset,
     tree,
 )
+from pymc_amortized.structure import varied_names
 
 if TYPE_CHECKING:
     from arviz import InferenceData
@@ -128,6 +129,7 @@ def observed_data(
         If `values` names a variable that the model does not observe, or as in :func:`labelled`.
     """
     own, given = find_observations(model), dict(values or {})
+    own = {name: value for name, value in own.items() if name not in varied_names(model)}
     if unknown := [name for name in given if name not in own]:
         raise ValueError(
             f"values: expected observed variables of the model ({', '.join(own)}), got "
@@ -156,21 +158,30 @@ def dataset_values(values: Mapping[str, np.ndarray], datasets: Leading) -> xr.Da
     return xr.Dataset(arrays, coords, attributes(None, []))
 
 
-def constant_data(model: pymc.Model) -> xr.Dataset:
+def constant_data(
+    model: pymc.Model,
+    varied: Mapping[str, np.ndarray] | None = None,
+    datasets: Leading | None = None,
+) -> xr.Dataset:
     """Label the group ``constant_data`` as ``pm.sample`` does.
 
     Parameters
     ----------
     model : pymc.Model
         Model whose ``pm.Data`` are wanted.
+    varied : mapping of str to ndarray, optional
+        Arrays of shape ``(*dataset sizes, *shape)`` of varied data; by default none.
+    datasets : mapping of str to array_like or None, optional
+        Names and coordinate values of the leading dims of `varied`; by default there are none.
 
     Returns
     -------
     xarray.Dataset
         Empty for a model without ``pm.Data``; :func:`assemble` then leaves the group out.
     """
-    values = find_constants(model)
-    dataset = _label(model, values, {})
+    own = find_constants(model)
+    values = own | dict(varied or {})
+    dataset = _label(model, values, datasets or {}, bare=own)
     scalars = [f"{name}_dim_0" for name, value in values.items() if np.ndim(value) == 0]
     return dataset.squeeze([dim for dim in scalars if dim in dataset.dims], drop=True)
 

@@ -14,7 +14,7 @@ from pymc_amortized.parameters import Parameters
 from pymc_amortized.preconditioning import Preconditioner
 from pymc_amortized.predictive import predictive_sampler
 from pymc_amortized.sampling import Predict, Sampler
-from pymc_amortized.structure import has_likelihood, sorted_names
+from pymc_amortized.structure import has_likelihood, sorted_names, varied_names
 from pymc_amortized.support import Support, data_support
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Machinery:
         """Draws of the network and their weights; without a density where there are none."""
         known = not self.unweighted
         log_joint = density(self.model, self.parameters.shapes) if known else None
-        return Sampler(self.parameters, *self._trained, log_joint)
+        return Sampler(self.parameters, *self._trained, log_joint, varied_names(self.model))
 
     @cached_property
     def nuts(self) -> Nuts:

@@ -17,7 +17,7 @@ from pytensor.graph.replace import graph_replace
 from pytensor.graph.traversal import graph_inputs
 
 from pymc_amortized.density import log_joint
-from pymc_amortized.graphs import observed_variables
+from pymc_amortized.graphs import outcome_variables
 from pymc_amortized.inference_data import group
 
 __all__ = ["Chains", "Launch", "Nuts", "inputs_of", "nuts_sampler", "whitened_model"]
@@ -146,8 +146,8 @@ def whitened_model(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> pm
     shapes : mapping of str to tuple of int
         Unconstrained shapes of its free variables, in the order of the vector.
     """
-    free, observed = model.free_RVs, observed_variables(model)
-    values, joint = log_joint(model, observed)
+    free = model.free_RVs
+    values, joint = log_joint(model, outcome_variables(model))
     size = sum(map(prod, shapes.values()))
     centre, scale = _held("centre", np.zeros(size)), _held("scale", np.eye(size))
     data = [

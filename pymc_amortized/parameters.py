@@ -18,7 +18,14 @@ from pymc_amortized.dequantization import (
     transform_of,
     unconstrained,
 )
-from pymc_amortized.graphs import ancestors_by_value, frozen, names_above, observed_variables
+from pymc_amortized.exceptions import UnsupportedModelError
+from pymc_amortized.graphs import (
+    ancestors_by_value,
+    frozen,
+    names_above,
+    observed_variables,
+    varied_variables,
+)
 
 __all__ = ["Parameters", "parameters", "split"]
 
@@ -168,6 +175,8 @@ def parameters(
     ------
     ValueError
         If the transform of one of these depends on a variable that is not among them.
+    UnsupportedModelError
+        If it depends on varied data.
     """
     free = [rv for rv in model.free_RVs if names is None or rv.name in names]
     others = [rv for rv in model.free_RVs if rv not in free]
@@ -176,6 +185,7 @@ def parameters(
     named, rest = rvs[: len(free) + len(observed)], rvs[len(free) + len(observed) :]
     hidden, derived = rest[: len(others)], rest[len(others) :]
     _check_transforms(model, free, named[: len(free)], hidden)
+    _check_bounds(model, free, named)
     derived = [graph for graph in derived if not names_above([graph], named, hidden)]
     deterministic, needs = _deterministics(derived, named[: len(free)], named[len(free) :])
     forward = _forward(model, free, named[: len(free)])
@@ -222,6 +232,23 @@ def _check_transforms(
                 f"var_names: expected {', '.join(map(repr, needed))} too, because the bounds of "
                 f"{rv.name!r} depend on it, got {', '.join(repr(v.name) for v in free)}. Add it, "
                 f"or leave {rv.name!r} out."
+            )
+
+
+def _check_bounds(
+    model: pm.Model, free: Sequence[TensorVariable], rvs: Sequence[TensorVariable]
+) -> None:
+    names = {rv.name for rv in varied_variables(model)}
+    varied = [rv for rv in rvs if rv.name in names]
+    for variable, rv in zip(free, rvs, strict=False):
+        transform, value = transform_of(model, variable), unconstrained(model, variable, rv)
+        back = value if transform is None else transform.backward(value, *rv.owner.inputs)
+        if needed := names_above([back], rvs[: len(free)], varied):
+            raise UnsupportedModelError(
+                rv.name,
+                f"has bounds that depend on {', '.join(map(repr, needed))}, which varies",
+                "expected bounds that stay: draw it between fixed ones and make a pm.Deterministic "
+                "of it and the data, such as width * pm.Uniform(..., 0, 1)",
             )
 
 

@@ -25,12 +25,14 @@ from pymc_amortized.rescue import rescue
 from pymc_amortized.results import (
     labelled_groups,
     warn_of_chains,
+    warn_of_ranges,
     warn_of_surprise,
     warn_of_weights,
 )
 from pymc_amortized.structure import (
     check_unchanged,
     observed_names,
+    varied_names,
 )
 from pymc_amortized.structure import constant_data as constant_values
 
@@ -121,9 +123,10 @@ class AmortizedPosterior:
         Parameters
         ----------
         observed : mapping of str to array_like, or xarray.Dataset, optional
-            Values of all observed variables; by default the model's own. One leading axis more
-            than a variable has (the dim ``dataset``), or xarray dims that it does not have, are
-            many datasets.
+            Values of all observed variables, and of the ``pm.Data`` that the posterior was trained
+            to let vary; by default the model's own. One leading axis more than a variable has (the
+            dim ``dataset``), or xarray dims that it does not have, are many datasets. Where data
+            vary, values without such dims are those of every dataset.
         draws : int, default 1000
             Draws in each chain, at least 1.
         chains : int, default 4
@@ -227,6 +230,7 @@ class AmortizedPosterior:
                 progressbar=progressbar,
             )
             warn_of_chains(drawn, draws, datasets)
+        warn_of_ranges(self.settings.get("varied", {}), datasets)
         warn_of_surprise(drawn.diagnosis["surprise"], datasets)
         if refined:
             warn_of_weights(drawn, draws * chains, datasets)
@@ -356,6 +360,8 @@ class AmortizedPosterior:
                 warn_of_surprise(drawn.diagnosis["surprise"], datasets)
                 warn_of_weights(drawn, simulations, datasets)
                 simulated = {n: v[0] for n, v in {**drawn.values, **drawn.predicted}.items()}
+                varied = varied_names(self.model)
+                simulated |= {n: np.repeat(given[n], simulations, axis=0) for n in varied}
             groups = calibrate(self.model, self._parts.sampler, simulated, draws, rng, given=given)
             advance(total)
         return assemble(groups)

@@ -10,17 +10,18 @@ from pytensor.graph.replace import clone_replace
 from pytensor.tensor.variable import TensorVariable
 
 from pymc_amortized.compilation import compiled, reseed
-from pymc_amortized.graphs import frozen, names_above, observed_variables
-from pymc_amortized.vectorization import CannotVectorize, black_box, vectorized
+from pymc_amortized.graphs import frozen, names_above, outcome_variables, varied_variables
+from pymc_amortized.vectorization import black_box, vectorized
 
 __all__ = ["predictive_sampler"]
 
 Arrays = Mapping[str, np.ndarray]
+Draw = Callable[[Arrays, int], dict[str, np.ndarray]]
 
 
 def predictive_sampler(
     model: pm.Model, given: Collection[str] | None = None
-) -> Callable[[Arrays, int], dict[str, np.ndarray]]:
+) -> Draw:
     """Compile the distribution of a model's observed variables given its free ones.
 
     Parameters
@@ -33,8 +34,9 @@ def predictive_sampler(
     Returns
     -------
     callable
-        Takes values of the free variables, (n, *shape) each, and a seed; returns one draw of the
-        observed variables for each, (n, *shape), made in one batch where the graph allows.
+        Takes values of the free variables and of varied data, (n, *shape) each, and a seed;
+        returns one draw of the other observed variables for each, (n, *shape), made in one batch
+        where the graph allows.
 
     Raises
     ------
@@ -43,19 +45,37 @@ def predictive_sampler(
     """
     free = [rv for rv in model.free_RVs if given is None or rv.name in given]
     others = [rv for rv in model.free_RVs if rv not in free]
-    observed = observed_variables(model)
-    rvs = frozen(model, [*free, *observed, *others])
-    first, end = len(free), len(free) + len(observed)
+    known, observed = [*free, *varied_variables(model)], outcome_variables(model)
+    rvs = frozen(model, [*known, *observed, *others])
+    first, end = len(known), len(known) + len(observed)
     _check_given(rvs[:first], rvs[first:end], rvs[end:])
     inputs = [rv.type(name=rv.name) for rv in rvs[:first]]
     outputs = clone_replace(rvs[first:end], dict(zip(rvs[:first], inputs, strict=True)))
     names = [rv.name for rv in observed]
     if black_box(outputs):
         return _looped(inputs, names, outputs)
-    try:
-        return _batched(inputs, names, outputs)
-    except CannotVectorize:
-        return _looped(inputs, names, outputs)
+    return _batched_or_looped(inputs, names, outputs)
+
+
+def _batched_or_looped(
+    inputs: Sequence[TensorVariable], names: Sequence[str], outputs: Sequence[TensorVariable]
+) -> Draw:
+    """Batches, unless the first of them fails, which PyTensor may find out when it draws."""
+    chosen: list[Draw] = []
+
+    def draw(values: Arrays, seed: int) -> dict[str, np.ndarray]:
+        if not chosen:
+            try:
+                batched = _batched(inputs, names, outputs)
+                found = batched(values, seed)
+            except Exception:  # noqa: BLE001  a broken model breaks the loop as well
+                chosen.append(_looped(inputs, names, outputs))
+            else:
+                chosen.append(batched)
+                return found
+        return chosen[0](values, seed)
+
+    return draw
 
 
 def _check_given(
@@ -75,7 +95,7 @@ def _check_given(
 
 def _batched(
     inputs: Sequence[TensorVariable], names: Sequence[str], outputs: Sequence[TensorVariable]
-) -> Callable[[Arrays, int], dict[str, np.ndarray]]:
+) -> Draw:
     wide = [pt.tensor(i.name, shape=(None, *i.type.shape), dtype=i.type.dtype) for i in inputs]
     given = dict(zip(inputs, wide, strict=True))
     named = dict(zip(names, outputs, strict=True))
@@ -91,7 +111,7 @@ def _batched(
 
 def _looped(
     inputs: Sequence[TensorVariable], names: Sequence[str], outputs: Sequence[Variable]
-) -> Callable[[Arrays, int], dict[str, np.ndarray]]:
+) -> Draw:
     function, generators = compiled(inputs, outputs)
 
     def draw(values: Arrays, seed: int) -> dict[str, np.ndarray]:

@@ -19,7 +19,13 @@ from pytensor.tensor.variable import TensorVariable
 from pymc_amortized.dequantization import is_discrete
 from pymc_amortized.exceptions import UnsupportedModelError
 from pymc_amortized.forward import prior_sampler
-from pymc_amortized.graphs import ancestors_by_value, observed_variables, ops, variables
+from pymc_amortized.graphs import (
+    ancestors_by_value,
+    observed_variables,
+    ops,
+    outcome_variables,
+    variables,
+)
 from pymc_amortized.parameters import Parameters, split
 from pymc_amortized.structure import free_names, log_density, observed_names, own_ops, shapes
 
@@ -121,7 +127,7 @@ def check_prior(model: pm.Model, sort: Collection[str], of_model: Parameters) ->
 
 
 def _check_densities(model: pm.Model) -> None:
-    for rv in dict.fromkeys(model.basic_RVs):
+    for rv in (*model.free_RVs, *outcome_variables(model)):
         if rvs_in_graph(log_density(model, rv) or []):
             raise UnsupportedModelError(
                 rv.name,

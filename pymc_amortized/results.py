@@ -1,7 +1,7 @@
 """What users get to see of draws: labelled groups, and warnings that name datasets."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pymc as pm
@@ -17,11 +17,15 @@ from pymc_amortized.inference_data import (
 from pymc_amortized.refinement import first_proposals, threshold, untrusted
 from pymc_amortized.rescue import largest_r_hat
 from pymc_amortized.sampling import Drawn
+from pymc_amortized.structure import varied_names
 
-__all__ = ["labelled_groups", "warn_of_chains", "warn_of_surprise", "warn_of_weights"]
+__all__ = ["labelled_groups", "warn_of_chains", "warn_of_ranges", "warn_of_surprise", "warn_of_weights"]
 
 SURPRISING = 0.01
 """Probability of a warning where all datasets are the model's own."""
+
+SLACK = 0.01
+"""Part of the range of simulated values by which data may lie outside it."""
 
 CURE = (
     "Look whether these data are like those that the model simulates, train longer, or let "
@@ -62,16 +66,11 @@ def labelled_groups(
     }
     diagnosis = {name: values.reshape(datasets.sizes) for name, values in drawn.diagnosis.items()}
     groups["amortized"] = dataset_values(diagnosis, datasets.dims)
-    groups["observed_data"] = _observed_data(model, datasets)
-    groups["constant_data"] = constant_data(model)
+    data = {n: v.reshape((*datasets.sizes, *v.shape[1:])) for n, v in datasets.values.items()}
+    varied = {name: data.pop(name) for name in varied_names(model)}
+    groups["observed_data"] = observed_data(model, data, datasets.dims)
+    groups["constant_data"] = constant_data(model, varied, datasets.dims)
     return groups
-
-
-def _observed_data(model: pm.Model, datasets: Datasets) -> xr.Dataset:
-    if not datasets.dims:
-        return observed_data(model, {n: v[0] for n, v in datasets.values.items()}, {})
-    values = {n: v.reshape(*datasets.sizes, *v.shape[1:]) for n, v in datasets.values.items()}
-    return observed_data(model, values, datasets.dims)
 
 
 def warn_of_surprise(surprise: np.ndarray, datasets: Datasets) -> None:
@@ -91,6 +90,29 @@ def warn_of_surprise(surprise: np.ndarray, datasets: Datasets) -> None:
             "Look whether the model could have made these data, and widen its priors if it should.",
             stacklevel=3,
         )
+
+
+def warn_of_ranges(ranges: Mapping[str, Sequence[float]], datasets: Datasets) -> None:
+    """Warn of varied data outside what the network was trained on.
+
+    Parameters
+    ----------
+    ranges : mapping of str to sequence of float
+        Smallest and largest value of each in simulations.
+    datasets : Datasets
+        What draws are given.
+    """
+    for name, (low, high) in ranges.items():
+        values = datasets.values[name]
+        rows, slack = values.reshape(len(values), -1), SLACK * (high - low)
+        outside = (rows < low - slack) | (rows > high + slack)
+        if (bad := np.flatnonzero(outside.any(axis=1))).size:
+            warnings.warn(
+                f"{name!r}{_of(datasets, bad)} goes from {rows[bad].min():.4g} to "
+                f"{rows[bad].max():.4g}, and it was varied from {low:.4g} to {high:.4g} in "
+                "training: the network extrapolates there. Train with a wider `vary`.",
+                stacklevel=3,
+            )
 
 
 def warn_of_weights(drawn: Drawn, draws: int, datasets: Datasets) -> None:

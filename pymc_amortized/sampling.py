@@ -94,6 +94,8 @@ class Sampler(NamedTuple):
         What simulations are recognized by.
     density : Density or None
         The model's log joint, None where it has no likelihood.
+    given : sequence of str
+        Varied data, which predictions need.
     """
 
     parameters: Parameters
@@ -101,6 +103,7 @@ class Sampler(NamedTuple):
     network: "Network"
     familiarity: Familiarity
     density: Density | None
+    given: Sequence[str] = ()
 
     def draw(
         self,
@@ -200,8 +203,9 @@ class Sampler(NamedTuple):
         predict: Predict | None,
     ) -> Drawn:
         free, _ = self.parameters.constrain(kept.vector.reshape(-1, self.parameters.size))
-        predicted = predict(free, int(rng.integers(2**31))) if predict else {}
         shape = kept.vector.shape[:2]
+        given = _repeated(observed, self.given, shape[1])
+        predicted = predict(free | given, int(rng.integers(2**31))) if predict else {}
         values = _folded(self._named(free, observed, names, shape[1]), shape)
         return Drawn(values, kept.statistics, _folded(predicted, shape), dict(kept.diagnosis))
 
@@ -266,7 +270,7 @@ class Sampler(NamedTuple):
         """The variables wanted, those derived from others included."""
         values = dict(free)
         if set(names) & set(self.parameters.derived):
-            needed = {n: np.repeat(observed[n], draws, axis=0) for n in self.parameters.needs}
+            needed = _repeated(observed, self.parameters.needs, draws)
             values |= self.parameters.deterministics(free, needed)
         return {name: values[name] for name in names}
 
@@ -305,6 +309,11 @@ class Sampler(NamedTuple):
 def _at_a_time(draws: int) -> int:
     """Datasets that are worked on at once, with so many draws each."""
     return max(1, CHUNK // draws)
+
+
+def _repeated(observed: Arrays, names: Sequence[str], draws: int) -> dict[str, np.ndarray]:
+    """Some of the observed values, once for each draw."""
+    return {name: np.repeat(observed[name], draws, axis=0) for name in names}
 
 
 def _part(arrays: Arrays, datasets: np.ndarray | slice) -> dict[str, np.ndarray]:

@@ -22,6 +22,7 @@ from pymc_amortized.structure import (
     observed_names,
     sorted_names,
 )
+from pymc_amortized.variation import varied_model
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -155,6 +156,7 @@ def simulate(
     model: pm.Model | None = None,
     *,
     draws: int = 1000,
+    vary: Mapping[str, Any] | None = None,
     vectorized: bool = False,
     random_seed: Any = None,
     progressbar: bool = True,
@@ -167,6 +169,8 @@ def simulate(
         By default the model of the context.
     draws : int, default 1000
         Number of draws, at least 1.
+    vary : mapping of str to distribution or callable, optional
+        The ``pm.Data`` that change from draw to draw, see :func:`pymc_amortized.fit`.
     vectorized : bool, default False
         Whether the random functions of ``pm.Simulator`` and ``pm.CustomDist`` take parameters
         with a leading axis of draws, and a `size` to match. That is tried before it is believed.
@@ -180,15 +184,16 @@ def simulate(
     -------
     arviz.InferenceData or xarray.DataTree
         What ``pm.sample_prior_predictive`` returns: groups ``prior`` (free variables and
-        deterministics) and ``prior_predictive`` (observed variables), with dims ``(chain, draw,
-        *variable dims)`` and one chain, ``observed_data`` and ``constant_data``.
+        deterministics) and ``prior_predictive`` (observed variables and varied data), with dims
+        ``(chain, draw, *variable dims)`` and one chain, ``observed_data`` and ``constant_data``.
 
     Raises
     ------
     UnsupportedModelError
         If the model cannot be simulated as its density says, see :func:`pymc_amortized.fit`.
-    ValueError
-        If a random function is called vectorized, and is not.
+    TypeError, ValueError
+        If a random function is called vectorized, and is not; if `vary` names what is no
+        ``pm.Data`` that distributions depend on, or its draws do not fit.
 
     Examples
     --------
@@ -203,6 +208,7 @@ def simulate(
     model = plain_model(pm.modelcontext(model))
     check_model(model)
     check_count("draws", draws)
+    model = varied_model(model, vary)
     sampler = forward_sampler(model, sort=sorted_names(model), trusted=vectorized)
     seed = np.random.SeedSequence(int(generator(random_seed).integers(2**63)))
     with progress_bar("Simulating", draws, disable=not progressbar) as advance:

@@ -12,7 +12,7 @@ import numpy as np
 import pymc as pm
 
 from pymc_amortized.familiarity import Familiarity
-from pymc_amortized.forward import forward_sampler
+from pymc_amortized.forward import forward_sampler, varied_sampler
 from pymc_amortized.named_dims import plain_model
 from pymc_amortized.parameters import parameters
 from pymc_amortized.posterior import AmortizedPosterior
@@ -25,7 +25,9 @@ from pymc_amortized.structure import (
     observed_names,
     shapes,
     sorted_names,
+    varied_names,
 )
+from pymc_amortized.variation import resampled, varied_model
 
 if TYPE_CHECKING:
     from pymc_amortized.networks import Network
@@ -34,6 +36,9 @@ __all__ = ["load", "write"]
 
 FORMAT = "pymc_amortized"
 FORMAT_VERSION = 1
+
+VARIED_DRAWS = 2000
+"""Draws of varied data that a file keeps, for calibration to draw from."""
 
 Arrays = dict[str, np.ndarray]
 
@@ -77,6 +82,7 @@ def write(
         "flow": _recipe(flows, "flow", network.factories["flow"]),
         "settings": dict(settings),
         "var_names": list(var_names),
+        "vary": varied_names(model),
     }
     arrays = {
         **_prefixed("preconditioner", preconditioner.arrays()),
@@ -84,6 +90,7 @@ def write(
         **_prefixed("familiarity", familiarity.arrays()),
         **_prefixed("constants", constant_data(model)),
         **_prefixed("probes", probes(model)),
+        **_prefixed("vary", varied_sampler(model).draw(VARIED_DRAWS, 0)),
     }
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     text = json.dumps(header)
@@ -108,7 +115,8 @@ def load(path: str | PathLike[str], model: pm.Model | None = None) -> AmortizedP
     model : pm.Model, optional
         The model that the posterior was trained on, by default that of the context. It is checked:
         by names, shapes and data, and by its log density at points that the file holds. What a
-        simulator without a density does inside cannot be checked.
+        simulator without a density does inside cannot be checked. Data that vary are drawn
+        from 2000 draws that the file holds, wherever they have to be simulated.
 
     Returns
     -------
@@ -132,6 +140,8 @@ def load(path: str | PathLike[str], model: pm.Model | None = None) -> AmortizedP
     model = plain_model(pm.modelcontext(model))
     header, arrays = _read(path)
     check_model(model)
+    rows = _part("vary", arrays)
+    model = varied_model(model, {name: resampled(rows[name]) for name in header.get("vary", [])})
     _check_description(header["model"], _description(model))
     _check_constants(_part("constants", arrays), constant_data(model))
     example = forward_sampler(model, sort=sorted_names(model)).draw(2, 0)

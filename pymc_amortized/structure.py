@@ -21,8 +21,10 @@ from pymc_amortized.graphs import (
     given_values,
     observed_variables,
     ops,
+    outcome_variables,
     pymc_deprecations,
     variables,
+    varied_variables,
 )
 from pymc_amortized.ordering import sorted_names
 
@@ -40,6 +42,7 @@ __all__ = [
     "own_ops",
     "shapes",
     "sorted_names",
+    "varied_names",
 ]
 
 
@@ -51,6 +54,11 @@ def free_names(model: pm.Model) -> list[str]:
 def observed_names(model: pm.Model) -> list[str]:
     """Names of the observed variables, in the model's order, each once."""
     return [rv.name for rv in observed_variables(model)]
+
+
+def varied_names(model: pm.Model) -> list[str]:
+    """Names of the varied ``pm.Data``, which are observed variables too."""
+    return [rv.name for rv in varied_variables(model)]
 
 
 def deterministic_names(model: pm.Model) -> list[str]:
@@ -94,12 +102,12 @@ def own_ops(model: pm.Model, variable: TensorVariable) -> Iterator[Op]:
 
 
 def has_likelihood(model: pm.Model) -> bool:
-    """Whether the log density of every random variable can be computed.
+    """Whether the log density of every random variable can be computed, varied data aside.
 
     False where a variable is a ``pm.Simulator``, whose density is a pseudo
     density, or a ``pm.CustomDist`` with ``random=`` and without ``logp=``.
     """
-    return all(_has_logp(model, rv) for rv in dict.fromkeys(model.basic_RVs))
+    return all(_has_logp(model, rv) for rv in (*model.free_RVs, *outcome_variables(model)))
 
 
 def _has_logp(model: pm.Model, rv: TensorVariable) -> bool:

@@ -10,7 +10,7 @@ import pymc as pm
 from pymc_amortized.batching import Batched, batched_function
 from pymc_amortized.data import Datasets
 from pymc_amortized.density import log_density_terms
-from pymc_amortized.graphs import observed_variables
+from pymc_amortized.graphs import outcome_variables
 
 __all__ = ["Support", "data_support"]
 
@@ -30,8 +30,10 @@ class Support(NamedTuple):
     ----------
     names : list of str
         Observed variables.
+    given : list of str
+        The same, and varied data.
     log_likelihood : callable
-        Values of the free and of the observed variables to the log densities of the latter.
+        Values of the free variables and of all these to the log densities of the observed ones.
     draws : list of ndarray of shape (1, n, *shape)
         Draws of the free variables from their prior.
     fixed : dict of str to bool
@@ -39,6 +41,7 @@ class Support(NamedTuple):
     """
 
     names: list[str]
+    given: list[str]
     log_likelihood: Batched
     draws: list[np.ndarray]
     fixed: dict[str, bool]
@@ -56,7 +59,7 @@ class Support(NamedTuple):
         dict of str to ndarray of shape (datasets, *elements)
             True where none makes it possible; without the axes of a multivariate variable.
         """
-        data = [np.expand_dims(values[name], 1) for name in self.names]
+        data = [np.expand_dims(values[name], 1) for name in self.given]
         return dict(zip(self.names, _never(self.log_likelihood, self.draws, data), strict=True))
 
     def check(self, datasets: Datasets) -> None:
@@ -95,17 +98,18 @@ def data_support(model: pm.Model, prior: Arrays) -> Support:
     prior : mapping of str to ndarray of shape (n, *shape)
         Joint draws of the free and the observed variables, of which up to 1000 are used.
     """
-    free, observed = model.free_RVs, observed_variables(model)
+    free, observed = model.free_RVs, outcome_variables(model)
     values, terms = log_density_terms(model, [*free, *observed], transformed=False)
-    axes = [(1, None)] * len(free) + [(None, 1)] * len(observed)
+    axes = [(1, None)] * len(free) + [(None, 1)] * (len(values) - len(free))
     log_likelihood = batched_function(values, terms[len(free) :], batch_shapes=axes)
     draws = [np.asarray(prior[rv.name])[None, : STAGES[-1]] for rv in free]
     names = [rv.name for rv in observed]
-    own = [np.expand_dims(np.asarray(prior[name])[:CROSSED], 1) for name in names]
+    given = [value.name for value in values[len(free) :]]
+    own = [np.expand_dims(np.asarray(prior[name])[:CROSSED], 1) for name in given]
     with np.errstate(all="ignore"):
         crossed = log_likelihood(*(draw[:, :CROSSED] for draw in draws), *own)
     fixed = {name: not np.any(c == -np.inf) for name, c in zip(names, crossed, strict=True)}
-    return Support(names, log_likelihood, draws, fixed)
+    return Support(names, given, log_likelihood, draws, fixed)
 
 
 def _never(

@@ -58,7 +58,8 @@ def black_box(outputs: Sequence[Variable]) -> str:
 
 def _is_users(op: Op) -> bool:
     package = type(op).__module__.partition(".")[0]
-    return isinstance(op, CustomDistRV | SimulatorRV) or package not in {"pymc", "pytensor"}
+    own = {"pymc", "pytensor", __package__}
+    return isinstance(op, CustomDistRV | SimulatorRV) or package not in own
 
 
 def vectorized(

@@ -1,15 +1,17 @@
 import numpy as np
 import pytest
-from models import CASES
+from models import CASES, SUPPORTED
 from scipy.stats import ks_2samp, spearmanr
 from trained import untrained
 
 import pymc_amortized as pma
+from pymc_amortized.agreement import TOLERANCE, differences
 from pymc_amortized.forward import forward_sampler
+from pymc_amortized.named_dims import plain_model
 from pymc_amortized.predictive import predictive_sampler
-from pymc_amortized.structure import sorted_names
+from pymc_amortized.structure import free_names, observed_names, sorted_names
 
-DRAWS = 600
+DRAWS, FEWER = 600, 200
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -31,6 +33,20 @@ def test_given_prior_draws_it_is_the_prior_predictive(name: str) -> None:
         # given the same parameters, the forward draw is one more replicate
         difference = spearmanr(one, other).statistic - spearmanr(one, replicate).statistic
         assert difference == pytest.approx(0, abs=5 * np.sqrt(2 / DRAWS))
+
+
+@pytest.mark.parametrize("name", [name for name in SUPPORTED if name not in CASES])
+def test_every_model_predicts_as_it_draws_forward(name: str) -> None:
+    model = plain_model(SUPPORTED[name].build())
+    draws = forward_sampler(model, sort=sorted_names(model)).draw(FEWER, 1)
+    predicted = predictive_sampler(model)(draws, 2)
+    assert set(predicted) == set(observed_names(model))
+    for variable, values in predicted.items():
+        assert values.shape == draws[variable].shape
+        assert values.dtype == draws[variable].dtype
+    joint = {n: draws[n] for n in [*free_names(model), *predicted]}
+    largest = max(part.max() for part in differences(joint, joint | predicted))
+    assert largest < TOLERANCE
 
 
 def test_same_seed_same_draws() -> None:

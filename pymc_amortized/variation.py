@@ -1,0 +1,237 @@
+"""What else a posterior is amortized over: ``pm.Data`` that change from dataset to dataset."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from math import prod
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor
+from pymc.distributions.distribution import SymbolicRandomVariable
+from pymc.distributions.shape_utils import change_dist_size
+from pytensor.compile.sharedvalue import SharedVariable
+from pytensor.graph.basic import Variable
+from pytensor.graph.replace import clone_replace
+from pytensor.graph.traversal import toposort
+from pytensor.tensor.random.op import RandomVariable
+from pytensor.tensor.variable import TensorVariable
+
+from pymc_amortized.graphs import (
+    VARIED,
+    ancestors_by_value,
+    observed_variables,
+    pymc_deprecations,
+    variables,
+)
+from pymc_amortized.translation import Memo, translated
+
+__all__ = ["Varied", "resampled", "varied_model"]
+
+DrawOne = Callable[[np.random.Generator, tuple[int, ...]], Any]
+
+TRIALS = 3
+"""Draws that are looked at before any others are made."""
+
+EXAMPLES = "a distribution, such as pm.Normal.dist(0, 1), or a function (rng, shape) -> array"
+
+
+class Varied(RandomVariable):
+    """Arrays that a function draws, one at a time.
+
+    Parameters
+    ----------
+    draw : callable
+        Takes a ``numpy.random.Generator`` and the shape of one array.
+    shape : tuple of int
+        That shape.
+    dtype : str
+        Of the arrays.
+    """
+
+    __props__ = (*RandomVariable.__props__, "draw", "shape")
+
+    name = "varied"
+
+    def __init__(self, draw: DrawOne, shape: tuple[int, ...], dtype: str, **_: Any) -> None:
+        self.draw, self.shape = draw, shape
+        axes = ",".join(f"axis{k}" for k in range(len(shape)))
+        super().__init__(signature=f"->({axes})", dtype=dtype)
+
+    def _supp_shape_from_params(self, *_: Any, **__: Any) -> tuple[int, ...]:
+        return self.shape
+
+    def rng_fn(self, rng: np.random.Generator, size: tuple[int, ...] | None) -> np.ndarray:
+        """Call the function for each of `size` arrays."""
+        size = () if size is None else tuple(map(int, np.atleast_1d(size)))
+        found = [self.draw(rng, self.shape) for _ in range(prod(size))]
+        return np.reshape(found, (*size, *self.shape)).astype(self.dtype)
+
+
+def resampled(rows: np.ndarray) -> DrawOne:
+    """Draw one of some arrays, each as likely as the others: (n, *shape)."""
+    return lambda rng, _: rows[rng.integers(len(rows))]
+
+
+def varied_model(model: pm.Model, vary: Mapping[str, Any] | None) -> pm.Model:
+    """Translate a model into one in which some ``pm.Data`` are observed variables too.
+
+    Their densities are no part of the likelihood: what is inferred is the posterior given them.
+
+    Parameters
+    ----------
+    model : pm.Model
+        The model, which is not changed.
+    vary : mapping of str to TensorVariable or callable, or None
+        Names of ``pm.Data``, and what they are drawn from in simulations: a distribution made by
+        ``.dist``, independent along the leading axes that it lacks, or a function of a
+        ``numpy.random.Generator`` and the shape of one array.
+
+    Returns
+    -------
+    pm.Model
+        The same model if nothing varies. Otherwise one of the same variables and data, of which
+        the varied ones are observed variables behind the others.
+
+    Raises
+    ------
+    TypeError
+        If `vary` is no mapping, or holds what nothing can be drawn from, or fractions for data
+        that are integers.
+    ValueError
+        If a name is not that of a ``pm.Data`` that the model's distributions depend on, or draws
+        have another shape or are not finite.
+    """
+    if vary is None or not _as_mapping(vary):
+        return model
+    data = {name: _data(model, name) for name in vary}
+    drawn = {v: _drawn(name, vary[name], v) for name, v in data.items()}
+    inside = {v: rv if rv.dtype == v.dtype else rv.astype(v.dtype) for v, rv in drawn.items()}
+    observed = observed_variables(model)
+    outputs = [
+        *model.free_RVs,
+        *observed,
+        *model.deterministics,
+        *model.potentials,
+        *(model.rvs_to_values[rv] for rv in observed),
+        *model.dim_lengths.values(),
+    ]
+    with pymc_deprecations():
+        counterparts = _copied(outputs, inside) | {v: v for v in model.data_vars} | drawn
+        return translated(model, counterparts, values={v: _value(v, rv) for v, rv in drawn.items()})
+
+
+def _as_mapping(vary: Any) -> Mapping[str, Any]:
+    if isinstance(vary, Mapping):
+        return vary
+    raise TypeError(
+        f"vary: expected a mapping from names of pm.Data to {EXAMPLES}, got {type(vary).__name__}."
+    )
+
+
+def _data(model: pm.Model, name: str) -> SharedVariable:
+    """The ``pm.Data`` of a name, which something depends on."""
+    data = {v.name: v for v in model.data_vars}
+    if name not in data:
+        known = ", ".join(map(repr, data)) or "none"
+        what = "a dim, whose length cannot vary yet" if name in model.coords else "nothing of it"
+        raise ValueError(
+            f"vary: expected names of the model's pm.Data ({known}), got {name!r}, {what}. Arrays "
+            f'that shall vary must be pm.Data: write {name} = pm.Data({name!r}, values).'
+        )
+    values = [model.rvs_to_values[rv] for rv in observed_variables(model)]
+    if data[name] in ancestors_by_value(values):
+        raise ValueError(
+            f"vary: expected pm.Data that distributions depend on, got {name!r}, the values of an "
+            "observed variable, which vary in any case. Leave it out."
+        )
+    if data[name] not in ancestors_by_value([*variables(model).values(), *model.potentials]):
+        raise ValueError(
+            f"vary: expected pm.Data that distributions depend on, got {name!r}, whose values "
+            "nothing depends on. Leave it out."
+        )
+    return data[name]
+
+
+def _drawn(name: str, source: Any, data: SharedVariable) -> TensorVariable:
+    """A random variable that stands for data."""
+    shape = np.shape(data.get_value())
+    rv = _resized(name, source, shape) if isinstance(source, Variable) else None
+    if rv is None and not callable(source):
+        raise TypeError(f"vary: expected {name!r} as {EXAMPLES}, got {source!r}.")
+    if rv is None:
+        op = Varied(partial(_draw_checked, name, source, data.dtype), shape, data.dtype)
+        op.rng_fn(np.random.default_rng(0), (TRIALS,))
+        rv = op.make_node(pytensor.shared(np.random.default_rng()), None).outputs[1]
+    else:
+        draws = pm.draw(rv, TRIALS, random_seed=0, mode="FAST_COMPILE")
+        _check_draw(name, draws, (TRIALS, *shape), data.dtype)
+    rv.name = name
+    setattr(rv.tag, VARIED, True)
+    return rv
+
+
+def _resized(name: str, dist: Variable, shape: tuple[int, ...]) -> TensorVariable:
+    op = dist.owner and dist.owner.op
+    if not isinstance(op, RandomVariable | SymbolicRandomVariable):
+        raise TypeError(f"vary: expected {name!r} as {EXAMPLES}, got the variable {dist}.")
+    if dist.name:
+        raise ValueError(
+            f"vary: expected {name!r} as a distribution of its own, got {dist.name!r}, a variable "
+            "of a model. Make it with .dist, such as pm.Normal.dist(0, 1)."
+        )
+    own = tuple(int(length) for length in dist.shape.eval(mode="FAST_COMPILE"))
+    lacking = len(shape) - len(own)
+    if lacking < 0 or shape[lacking:] != own:
+        raise ValueError(
+            f"vary: expected {name!r} as draws of shape {shape}, got a distribution of shape "
+            f"{own}. Give it that shape, or none."
+        )
+    if lacking:
+        return change_dist_size(dist, shape[:lacking], expand=True)
+    return clone_replace([dist])[0]
+
+
+def _draw_checked(
+    name: str, draw: DrawOne, dtype: str, rng: np.random.Generator, shape: tuple[int, ...]
+) -> np.ndarray:
+    value = np.asarray(draw(rng, shape))
+    _check_draw(name, value, shape, dtype)
+    return value
+
+
+def _check_draw(name: str, value: np.ndarray, shape: tuple[int, ...], dtype: str) -> None:
+    integers = np.dtype(dtype).kind in "iu"
+    if value.dtype.kind not in ("biu" if integers else "biuf"):
+        raise TypeError(
+            f"vary: expected {name!r} as numbers like the data's {dtype}, got {value.dtype}."
+        )
+    if value.shape != shape:
+        raise ValueError(
+            f"vary: expected {name!r} as draws of shape {shape}, got {value.shape}."
+        )
+    if not np.isfinite(value).all():
+        raise ValueError(f"vary: expected {name!r} as finite draws, got NaN or infinite ones.")
+
+
+def _value(data: SharedVariable, rv: TensorVariable) -> Variable:
+    """The data's own values as those of the random variable."""
+    own = data.get_value()
+    if np.dtype(rv.dtype).kind in "iu" and not np.array_equal(own, np.round(own)):
+        raise ValueError(
+            f"vary: expected {data.name!r} from a distribution that its own values can come from, "
+            f"got one of integers for values such as {own[own != np.round(own)][0]}. Choose "
+            "another distribution, or round the values."
+        )
+    return data if rv.dtype == data.dtype else data.astype(rv.dtype)
+
+
+def _copied(outputs: list[Variable], given: Mapping[Variable, Variable]) -> Memo:
+    """Copies of graphs in which some variables are replaced, and of all variables in them."""
+    memo: Memo = dict(given)
+    for node in toposort(outputs, blockers=list(memo)):
+        new = node.clone_with_new_inputs([memo.get(i, i) for i in node.inputs], strict=False)
+        for old, output in zip(node.outputs, new.outputs, strict=True):
+            output.name = old.name
+            memo[old] = output
+    return {v: v for v in outputs} | memo
