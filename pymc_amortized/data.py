@@ -247,7 +247,9 @@ def _dataset_dims(
         for spec, array in zip(specs, arrays, strict=True)
     ]
     shared = bool(varied_names(model))  # one dataset under many designs, or many under one
-    first, found = next((pair for pair in zip(specs, every, strict=True) if pair[1]), (specs[0], {}))
+    first, found = next(
+        (pair for pair in zip(specs, every, strict=True) if pair[1]), (specs[0], {})
+    )
     for spec, dims in zip(specs, every, strict=True):
         if dims != found and (dims or not shared):
             raise ValueError(

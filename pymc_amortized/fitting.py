@@ -116,10 +116,10 @@ def fit(
         multivariate, or has no density by coordinates of its own (a prior with point masses).
     TypeError, ValueError
         If `vary` names what is no ``pm.Data`` that distributions depend on, or what they are drawn
-        from does not fit; if data are not finite or outside the support of their distribution, or more than half of
-        the model's simulations are NaN or infinite; if `var_names` holds what is no free variable,
-        or lacks one that bounds of another depend on; if a random function is called vectorized,
-        and is not.
+        from does not fit; if data are not finite or outside the support of their distribution, or
+        more than half of the model's simulations are NaN or infinite; if `var_names` holds what is
+        no free variable, or lacks one that bounds of another depend on; if a random function is
+        called vectorized, and is not.
 
     References
     ----------

@@ -27,6 +27,7 @@ from pymc_amortized.translation import Memo, translated
 
 __all__ = ["plain_model"]
 
+
 def plain_model(model: pm.Model) -> pm.Model:
     """Translate a model of ``pymc.dims`` into one of plain tensors.
 

@@ -19,9 +19,7 @@ Arrays = Mapping[str, np.ndarray]
 Draw = Callable[[Arrays, int], dict[str, np.ndarray]]
 
 
-def predictive_sampler(
-    model: pm.Model, given: Collection[str] | None = None
-) -> Draw:
+def predictive_sampler(model: pm.Model, given: Collection[str] | None = None) -> Draw:
     """Compile the distribution of a model's observed variables given its free ones.
 
     Parameters

@@ -19,7 +19,13 @@ from pymc_amortized.rescue import largest_r_hat
 from pymc_amortized.sampling import Drawn
 from pymc_amortized.structure import varied_names
 
-__all__ = ["labelled_groups", "warn_of_chains", "warn_of_ranges", "warn_of_surprise", "warn_of_weights"]
+__all__ = [
+    "labelled_groups",
+    "warn_of_chains",
+    "warn_of_ranges",
+    "warn_of_surprise",
+    "warn_of_weights",
+]
 
 SURPRISING = 0.01
 """Probability of a warning where all datasets are the model's own."""

@@ -137,7 +137,7 @@ def _data(model: pm.Model, name: str) -> SharedVariable:
         what = "a dim, whose length cannot vary yet" if name in model.coords else "nothing of it"
         raise ValueError(
             f"vary: expected names of the model's pm.Data ({known}), got {name!r}, {what}. Arrays "
-            f'that shall vary must be pm.Data: write {name} = pm.Data({name!r}, values).'
+            f"that shall vary must be pm.Data: write {name} = pm.Data({name!r}, values)."
         )
     values = [model.rvs_to_values[rv] for rv in observed_variables(model)]
     if data[name] in ancestors_by_value(values):
@@ -207,9 +207,7 @@ def _check_draw(name: str, value: np.ndarray, shape: tuple[int, ...], dtype: str
             f"vary: expected {name!r} as numbers like the data's {dtype}, got {value.dtype}."
         )
     if value.shape != shape:
-        raise ValueError(
-            f"vary: expected {name!r} as draws of shape {shape}, got {value.shape}."
-        )
+        raise ValueError(f"vary: expected {name!r} as draws of shape {shape}, got {value.shape}.")
     if not np.isfinite(value).all():
         raise ValueError(f"vary: expected {name!r} as finite draws, got NaN or infinite ones.")
 

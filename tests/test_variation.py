@@ -66,7 +66,10 @@ def test_varied_data_become_observed_variables_and_the_model_stays_as_it_was() -
 
 def test_simulations_follow_the_varied_data() -> None:
     idata = pma.simulate(regression(), draws=4000, vary=VARY, **QUIET)
-    prior, data = group(idata, "prior").isel(chain=0), group(idata, "prior_predictive").isel(chain=0)
+    prior, data = (
+        group(idata, "prior").isel(chain=0),
+        group(idata, "prior_predictive").isel(chain=0),
+    )
     assert data["x"].dims == ("draw", "obs")
     noise = (data["y"] - prior["b0"] - prior["b1"] * data["x"]).to_numpy()
     assert stats.kstest(noise.ravel() / NOISE_SD, "norm").pvalue > 0.001
@@ -105,7 +108,11 @@ def test_trial_counts_and_indices_vary() -> None:
 def test_log_joint_is_the_given_model_s_own_at_each_dataset_s_data() -> None:
     varied = varied_model(regression(), VARY)
     rng = np.random.default_rng(2)
-    data = {"y": rng.normal(size=(3, 6)), "x": rng.normal(size=(3, 6)), "scale": np.array([1.0, 2, 4])}
+    data = {
+        "y": rng.normal(size=(3, 6)),
+        "x": rng.normal(size=(3, 6)),
+        "scale": np.array([1.0, 2, 4]),
+    }
     of_model = parameters(varied, {"b0": np.zeros(1), "b1": np.zeros(1)})
     vector = rng.normal(size=(3, 4, 2))
     found = density(varied, of_model.shapes).log_joint(vector, data)
@@ -193,7 +200,9 @@ def test_saved_posterior_knows_what_varies(fitted: pma.AmortizedPosterior, tmp_p
     np.testing.assert_array_equal(before["b1"], after["b1"])
     drawn = loaded._parts.forward.draw(2000, 1)
     assert stats.kstest(drawn["scale"], stats.uniform(0.5, 4.5).cdf).pvalue > 0.001
-    np.testing.assert_allclose(drawn["mu"], drawn["b0"][:, None] + drawn["b1"][:, None] * drawn["x"])
+    np.testing.assert_allclose(
+        drawn["mu"], drawn["b0"][:, None] + drawn["b1"][:, None] * drawn["x"]
+    )
 
 
 def test_simulations_made_before_are_trained_on() -> None:
@@ -223,7 +232,9 @@ def test_data_outside_what_was_varied_are_warned_of(fitted: pma.AmortizedPosteri
     given = {"y": Y, "scale": [1.0, 50.0]}
     with (
         pytest.warns(UserWarning, match="unlike those that the network was trained on"),
-        pytest.warns(UserWarning, match=r"'scale' of the datasets 1 goes from 50 to 50, and it was"),
+        pytest.warns(
+            UserWarning, match=r"'scale' of the datasets 1 goes from 50 to 50, and it was"
+        ),
     ):
         fitted.sample(given, draws=50, **QUIET)
 
@@ -252,14 +263,26 @@ def binomial(bounds: float = 1.0) -> pm.Model:
     ("vary", "error", "message"),
     [
         (["n"], TypeError, "expected a mapping from names of pm.Data"),
-        ({"m": pm.Poisson.dist(3)}, ValueError, r"got 'm', nothing of it.*m = pm.Data\('m', values"),
+        (
+            {"m": pm.Poisson.dist(3)},
+            ValueError,
+            r"got 'm', nothing of it.*m = pm.Data\('m', values",
+        ),
         ({"obs": pm.Poisson.dist(3)}, ValueError, "a dim, whose length cannot vary yet"),
-        ({"values": pm.Poisson.dist(3)}, ValueError, "'values', the values of an observed variable"),
+        (
+            {"values": pm.Poisson.dist(3)},
+            ValueError,
+            "'values', the values of an observed variable",
+        ),
         ({"unused": pm.Poisson.dist(3)}, ValueError, "'unused', whose values nothing depends on"),
         ({"n": 7}, TypeError, "expected 'n' as a distribution, such as .*, got 7"),
         ({"n": 2 * pm.Poisson.dist(3)}, TypeError, "expected 'n' as a distribution"),
         ({"n": pm.Normal.dist(9, 1, shape=5)}, TypeError, "like the data's int.*, got float64"),
-        ({"n": pm.Poisson.dist(3, shape=4)}, ValueError, r"shape \(5,\), got a distribution .* \(4,\)"),
+        (
+            {"n": pm.Poisson.dist(3, shape=4)},
+            ValueError,
+            r"shape \(5,\), got a distribution .* \(4,\)",
+        ),
         ({"n": lambda rng, shape: np.ones(4, int)}, ValueError, r"shape \(5,\), got \(4,\)"),
         ({"top": lambda rng, shape: np.nan}, ValueError, "'top' as finite draws"),
         ({"top": pm.Bernoulli.dist(0.5)}, ValueError, "one of integers for values such as 0.9"),
@@ -304,6 +327,8 @@ def test_simulators_without_a_density_vary() -> None:
     with pm.Model() as model:
         exposure = pm.Data("exposure", 2.0)
         pm.CustomDist("y", pm.LogNormal("s") * exposure, random=simulator, observed=np.ones(3))
-    fit = pma.fit(model, vary={"exposure": pm.Gamma.dist(2, 1)}, simulations=200, **small(), **QUIET)
+    fit = pma.fit(
+        model, vary={"exposure": pm.Gamma.dist(2, 1)}, simulations=200, **small(), **QUIET
+    )
     idata = fit.sample({"y": np.ones((2, 3)), "exposure": [1.0, 2.0]}, draws=20, **QUIET)
     assert group(idata)["s"].shape == (4, 20, 2)
