@@ -13,7 +13,7 @@ import csv
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from multiprocessing import current_process, get_context
@@ -208,19 +208,25 @@ def write(rows: list[Row], path: Path) -> None:
         table.writerows(rows)
 
 
+def in_workers(names: Sequence[str], fits: bool) -> Iterator[Row]:
+    """The row of each model; `max_tasks_per_child` of the pool would wait for ever (gh-115634)."""
+    for start in range(0, len(names), MODELS_A_WORKER):
+        some = names[start : start + MODELS_A_WORKER]
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            yield from pool.map(measured, some, [fits] * len(some))
+
+
 def main(arguments: list[str]) -> None:
     names = [argument for argument in arguments if argument != "--without-fits"]
     fits = names == arguments
     part = RESULTS / f"language-pymc{PYMC}.part.csv"
     rows = [] if names else read(part)
     left = [name for name in names or REGISTRY if name not in {row["model"] for row in rows}]
-    workers = {"mp_context": get_context("spawn"), "max_tasks_per_child": MODELS_A_WORKER}
-    with ProcessPoolExecutor(1, **workers) as pool:
-        for row in pool.map(measured, left, [fits] * len(left)):
-            rows.append(row)
-            print({key: value for key, value in row.items() if key != "shows"}, flush=True)
-            if not names:
-                write(rows, part)
+    for row in in_workers(left, fits):
+        rows.append(row)
+        print({key: value for key, value in row.items() if key != "shows"}, flush=True)
+        if not names:
+            write(rows, part)
     if not names:
         part.rename(RESULTS / f"language-pymc{PYMC}.csv")
         report("language", figures([numbers(row) for row in rows]))

@@ -1,6 +1,8 @@
 """What an amortized posterior compiles of its model, each part when it is first needed."""
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +15,9 @@ from pymc_amortized.nuts import Nuts, nuts_sampler
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.preconditioning import Preconditioner
 from pymc_amortized.predictive import predictive_sampler
-from pymc_amortized.sampling import Predict, Sampler
+from pymc_amortized.progress import progress_bar
+from pymc_amortized.rescue import rescue
+from pymc_amortized.sampling import Drawn, Predict, Sampler
 from pymc_amortized.structure import has_likelihood, sorted_names, varied_names
 from pymc_amortized.support import Support, data_support
 
@@ -103,3 +107,54 @@ class Machinery:
     def support(self) -> Support | None:
         """Which data are possible; None where the model has no likelihood to ask."""
         return data_support(self.model, self.forward.draw(1000, 0)) if self.likelihood else None
+
+    def draw(
+        self,
+        observed: Mapping[str, np.ndarray],
+        names: Sequence[str],
+        sample_shape: tuple[int, int],
+        rng: np.random.Generator,
+        *,
+        refine: str | None,
+        predictive: bool,
+        progressbar: bool,
+    ) -> Drawn:
+        """Draw for each dataset, and refine.
+
+        Parameters
+        ----------
+        observed : mapping of str to ndarray of shape (datasets, *shape)
+            Observed values.
+        names : sequence of str
+            Variables wanted.
+        sample_shape : tuple of int
+            Chains, and draws in each.
+        rng : numpy.random.Generator
+            Source of all randomness.
+        refine : {"psis", "auto", None}
+            How.
+        predictive : bool
+            Whether observed variables are drawn anew, too.
+        progressbar : bool
+            Show the progress.
+        """
+        predict = self.predict if predictive else None
+        draws = prod(sample_shape)
+        total = draws * len(next(iter(observed.values())))
+        with progress_bar("Sampling", total, disable=not progressbar) as advance:
+            options = {"refine": refine is not None, "predict": predict, "advance": advance}
+            drawn = self.sampler.draw(observed, draws, names, rng, **options)
+        if refine == "auto":
+            rescue(
+                drawn,
+                observed,
+                self.sampler,
+                lambda: self.nuts,
+                lambda: self.prior,
+                sample_shape,
+                names,
+                rng,
+                predict=predict,
+                progressbar=progressbar,
+            )
+        return drawn

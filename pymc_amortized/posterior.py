@@ -12,7 +12,7 @@ import xarray as xr
 
 from pymc_amortized.arguments import check_count, chosen_names, generator
 from pymc_amortized.calibration import FEWEST_SIMULATIONS, calibrate, check_condition, replicate
-from pymc_amortized.data import Datasets, flat, read_datasets
+from pymc_amortized.data import Datasets, read_datasets
 from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.inference_data import assemble
 from pymc_amortized.machinery import Machinery
@@ -21,7 +21,6 @@ from pymc_amortized.points import read_points
 from pymc_amortized.preconditioning import Preconditioner
 from pymc_amortized.progress import progress_bar
 from pymc_amortized.refinement import check_refine
-from pymc_amortized.rescue import rescue
 from pymc_amortized.results import (
     labelled_groups,
     warn_of_chains,
@@ -201,34 +200,17 @@ class AmortizedPosterior:
         check_count("draws", draws)
         check_count("chains", chains)
         refined = self._refines(refine)
-        predict = self._parts.predict if predictive else None
         datasets = self._read(observed)
-        rng = generator(random_seed)
-        total = draws * chains * len(flat(datasets.values))
-        predict = self._parts.predict if predictive else None
-        with progress_bar("Sampling", total, disable=not progressbar) as advance:
-            drawn = self._parts.sampler.draw(
-                datasets.values,
-                draws * chains,
-                names,
-                rng,
-                refine=refined is not None,
-                predict=predict,
-                advance=advance,
-            )
+        drawn = self._parts.draw(
+            datasets.values,
+            names,
+            (chains, draws),
+            generator(random_seed),
+            refine=refined,
+            predictive=predictive,
+            progressbar=progressbar,
+        )
         if refined == "auto":
-            rescue(
-                drawn,
-                datasets.values,
-                self._parts.sampler,
-                lambda: self._parts.nuts,
-                lambda: self._parts.prior,
-                (chains, draws),
-                names,
-                rng,
-                predict=predict,
-                progressbar=progressbar,
-            )
             warn_of_chains(drawn, draws, datasets)
         warn_of_ranges(self.settings.get("varied", {}), datasets)
         warn_of_surprise(drawn.diagnosis["surprise"], datasets)

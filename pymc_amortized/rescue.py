@@ -116,7 +116,7 @@ def rescue(
             warnings.warn(
                 "NUTS was interrupted. The datasets that it had finished are kept, refined_by "
                 "tells which; the others have the draws that they had before.",
-                stacklevel=3,
+                stacklevel=4,
             )
 
 
