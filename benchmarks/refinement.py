@@ -98,7 +98,7 @@ def rescue(name: str, choose: Callable[[str], None]) -> list[Figure]:
         default[sampler], of_default = scratch(name, y, sampler)
         what = f"{name}, {sampler}"
         figures += [
-            at_least(f"{what}: times faster than pm.sample", default["pymc"] / each, 2),
+            at_least(f"{what}: times faster a dataset than pm.sample", default["pymc"] / each, 2),
             shown(f"{what}: times faster than pm.sample by {sampler}", default[sampler] / each),
             shown(f"{what}: seconds a dataset", each),
             at_most(f"{what}: largest R-hat", r_hat, 1.01),
