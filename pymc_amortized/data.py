@@ -120,6 +120,7 @@ def read_datasets(
     coords = {
         dim: next((np.asarray(a[dim]) for a in arrays if dim in a.coords), None) for dim in dims
     }
+    arrays = [_matched(spec, array, coords) for spec, array in zip(specs, arrays, strict=True)]
     rows = {spec.name: _rows(spec, array, dims) for spec, array in zip(specs, arrays, strict=True)}
     _check_finite(Datasets(rows, coords, tuple(dims.values())))
     values = {spec.name: _values(spec, rows[spec.name]) for spec in specs}
@@ -161,7 +162,8 @@ def _as_mapping(
     if missing := [name for name in names if name not in observed and name not in varied]:
         raise ValueError(
             f"observed: expected values for {', '.join(map(repr, names))}, got none for "
-            f"{', '.join(map(repr, missing))}. A posterior needs all observed variables."
+            f"{', '.join(map(repr, missing))}. A posterior needs all observed variables"
+            + (f"; {', '.join(map(repr, varied))} may be left out." if varied else ".")
         )
     return {name: observed[name] for name in names if name in observed}
 
@@ -254,7 +256,8 @@ def _dataset_dims(
         if dims != found and (dims or not shared):
             raise ValueError(
                 f"observed: expected {first.name!r} and {spec.name!r} to have the same dims of "
-                f"datasets, got {found} and {dims or 'none'}. Pass as many datasets of each."
+                f"datasets, got {found} and {dims or 'none'}. Pass as many datasets of each, under "
+                "the same names of dims (those of plain arrays are called 'dataset')."
             )
     reserved = {"chain", "draw", *free_names(model), *deterministic_names(model)}
     if taken := [dim for dim in found if dim in reserved]:
@@ -266,6 +269,24 @@ def _dataset_dims(
     if 0 in found.values():
         raise ValueError(f"observed: expected at least one dataset, got the dims {found}.")
     return found
+
+
+def _matched(
+    spec: _Spec, array: xr.DataArray, coords: Mapping[str, np.ndarray | None]
+) -> xr.DataArray:
+    """Put datasets into the order of their labels in the first variable that has any."""
+    for dim, labels in coords.items():
+        if labels is None or dim not in array.coords or np.array_equal(array[dim], labels):
+            continue
+        own = np.asarray(array[dim])
+        if sorted(own.tolist()) != sorted(set(labels.tolist())):
+            raise ValueError(
+                f"observed: expected {spec.name!r} for the datasets {_few(labels)} along {dim!r}, "
+                f"as other variables have them, got {_few(own)}. Select those that all variables "
+                "have, or drop the coordinate to match by position."
+            )
+        array = array.sel({dim: labels})
+    return array
 
 
 def _rows(spec: _Spec, array: xr.DataArray, dims: Mapping[str, int]) -> np.ndarray:

@@ -141,12 +141,13 @@ def fit(
     check_model(model)
     names = chosen_names(var_names, free_names(model))
     _check_options(simulations, max_seconds, summary=summary, flow=flow)
-    model = varied_model(model, vary)
+    plain, model = model, varied_model(model, vary)
     start = time.perf_counter()
     seeds = generator(random_seed).integers(2**31, size=4).tolist()
     simulator = _simulator(model, names, vectorized, seeds[0])
     _check_own_data(model, simulator)
     _warn_of_covariates(model)
+    _warn_of_no_likelihood(model, plain)
     source = simulation_source(model, simulator, simulations, seeds[0], progressbar)
     preconditioner = fit_preconditioner(source.training.vector, source.training.data)
     network = _network(summary, flow, preconditioner, seeds[2])
@@ -289,6 +290,15 @@ def _warn_of_covariates(model: pm.Model) -> None:
             f"{name!r} is both observed and a covariate: for other datasets the covariate stays as "
             "it is, and only the observed values are others. Write a series that depends on "
             "itself as pm.AR, or as a pm.CustomDist with `dist=`.",
+            stacklevel=3,
+        )
+
+
+def _warn_of_no_likelihood(model: pm.Model, plain: pm.Model) -> None:
+    if has_likelihood(plain) and not has_likelihood(model):
+        warnings.warn(
+            "PyMC has no density for a distribution whose parameters vary by `vary`, so that draws "
+            "are not refined. Leave those data out of `vary` to have them refined.",
             stacklevel=3,
         )
 

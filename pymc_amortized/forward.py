@@ -198,8 +198,8 @@ def _blaming(draw: Draw, graphs: Graphs) -> Draw:
         except FAULTS as error:
             raise ValueError(
                 f"model: expected values of {_culprit(graphs)} for all of the prior, got "
-                f"'{_first_line(error)}'. Choose priors under which its parameters are valid, for "
-                "example a positive one for a scale."
+                f"'{_first_line(error)}'. Choose priors, and distributions for `vary`, under which "
+                "its parameters are valid, for example a positive one for a scale."
             ) from error
 
     return explained

@@ -162,7 +162,8 @@ def parents(model: pm.Model, rv: TensorVariable) -> list[TensorVariable]:
 def given_values(
     model: pm.Model, rv: TensorVariable
 ) -> tuple[TensorVariable, list[TensorVariable]]:
-    """Make a random variable given the values of those above it, and the inputs for these."""
-    inputs = {parent: parent.type() for parent in parents(model, rv)}
-    (given,) = clone_replace([rv], inputs)
+    """Make a random variable, frozen, given values of those above it, and the inputs for these."""
+    own, *above = frozen(model, [rv, *parents(model, rv)])
+    inputs = {parent: parent.type() for parent in above}
+    (given,) = clone_replace([own], inputs)
     return given, list(inputs.values())

@@ -247,8 +247,9 @@ def _check_bounds(
             raise UnsupportedModelError(
                 rv.name,
                 f"has bounds that depend on {', '.join(map(repr, needed))}, which varies",
-                "expected bounds that stay: draw it between fixed ones and make a pm.Deterministic "
-                "of it and the data, such as width * pm.Uniform(..., 0, 1)",
+                "expected bounds that stay: leave the data out of `vary`, or give the variable "
+                "fixed bounds and make a pm.Deterministic of it and the data, such as width times "
+                "a pm.Uniform between 0 and 1",
             )
 
 

@@ -123,9 +123,10 @@ class AmortizedPosterior:
         ----------
         observed : mapping of str to array_like, or xarray.Dataset, optional
             Values of all observed variables, and of the ``pm.Data`` that the posterior was trained
-            to let vary; by default the model's own. One leading axis more than a variable has (the
-            dim ``dataset``), or xarray dims that it does not have, are many datasets. Where data
-            vary, values without such dims are those of every dataset.
+            to let vary; by default the model's own, as they are at the call. One leading axis more
+            than a variable has (the dim ``dataset``), or xarray dims that it does not have, are
+            many datasets, which are matched by their labels where they have any. Where data vary,
+            values without such dims are those of every dataset.
         draws : int, default 1000
             Draws in each chain, at least 1.
         chains : int, default 4

@@ -155,6 +155,7 @@ def _given_draws(
     expected = shapes(model)
     names = {"prior": free, "prior_predictive": observed_names(model)}
     draws = {}
+    _check_varied(model, given)
     for name, variables in names.items():
         dataset = given[name]
         for variable in variables:
@@ -173,6 +174,15 @@ def _given_draws(
                 )
             draws[variable] = values.reshape(-1, *values.shape[2:])
     return draws
+
+
+def _check_varied(model: pm.Model, given: dict[str, xr.Dataset]) -> None:
+    for data in model.data_vars:
+        if data.name in given["prior_predictive"]:
+            raise ValueError(
+                f"simulations: expected the data {data.name!r} at the model's own values, got "
+                f"others in every simulation. Pass vary={{{data.name!r}: ...}}, as they were made."
+            )
 
 
 def _check_constants(model: pm.Model, given: dict[str, xr.Dataset]) -> None:

@@ -75,7 +75,9 @@ class Support(NamedTuple):
         for name, where in self.outside(datasets.values).items():
             if not where.any():
                 continue
-            found = f"observed: expected values of {name!r} inside the support of its distribution,"
+            varied = ", ".join(repr(n) for n in self.given if n not in self.names)
+            found = f"observed: expected values of {name!r} inside the support of its distribution"
+            found += f" given {varied}," if varied else ","
             found += f" got {_described(datasets, name, where)}"
             if not self.fixed[name]:
                 found += f" under {STAGES[-1]} draws of the prior: the posterior was trained on "

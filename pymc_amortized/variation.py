@@ -13,7 +13,7 @@ from pymc.distributions.shape_utils import change_dist_size
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Variable
 from pytensor.graph.replace import clone_replace
-from pytensor.graph.traversal import toposort
+from pytensor.graph.traversal import ancestors, toposort
 from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.variable import TensorVariable
 
@@ -25,6 +25,7 @@ from pymc_amortized.graphs import (
     variables,
 )
 from pymc_amortized.translation import Memo, translated
+from pymc_amortized.vectorization import is_drawn
 
 __all__ = ["Varied", "resampled", "varied_model"]
 
@@ -133,17 +134,17 @@ def _data(model: pm.Model, name: str) -> SharedVariable:
     """The ``pm.Data`` of a name, which something depends on."""
     data = {v.name: v for v in model.data_vars}
     if name not in data:
-        known = ", ".join(map(repr, data)) or "none"
-        what = "a dim, whose length cannot vary yet" if name in model.coords else "nothing of it"
+        known = ", ".join(map(repr, data)) or "it has none"
         raise ValueError(
-            f"vary: expected names of the model's pm.Data ({known}), got {name!r}, {what}. Arrays "
-            f"that shall vary must be pm.Data: write {name} = pm.Data({name!r}, values)."
+            f"vary: expected names of the model's pm.Data ({known}), got {name!r}, "
+            f"{_what_it_is(model, name)}"
         )
     values = [model.rvs_to_values[rv] for rv in observed_variables(model)]
     if data[name] in ancestors_by_value(values):
         raise ValueError(
-            f"vary: expected pm.Data that distributions depend on, got {name!r}, the values of an "
-            "observed variable, which vary in any case. Leave it out."
+            f"vary: expected pm.Data that only distributions depend on, got {name!r}, the values "
+            "of an observed variable, which vary in any case. Leave it out; where it is a "
+            "covariate too, hold that in a pm.Data of its own."
         )
     if data[name] not in ancestors_by_value([*variables(model).values(), *model.potentials]):
         raise ValueError(
@@ -153,32 +154,57 @@ def _data(model: pm.Model, name: str) -> SharedVariable:
     return data[name]
 
 
+def _what_it_is(model: pm.Model, name: str) -> str:
+    if name in variables(model):
+        return "a variable: free ones are inferred, observed ones vary in any case. Leave it out."
+    if name in model.coords:
+        return "a dim, whose length cannot vary yet. Leave it out."
+    return (
+        "which the model does not have. Arrays that shall vary must be pm.Data: write "
+        f"{name} = pm.Data({name!r}, values)."
+    )
+
+
 def _drawn(name: str, source: Any, data: SharedVariable) -> TensorVariable:
     """A random variable that stands for data."""
     shape = np.shape(data.get_value())
-    rv = _resized(name, source, shape) if isinstance(source, Variable) else None
-    if rv is None and not callable(source):
-        raise TypeError(f"vary: expected {name!r} as {EXAMPLES}, got {source!r}.")
-    if rv is None:
-        op = Varied(partial(_draw_checked, name, source, data.dtype), shape, data.dtype)
-        op.rng_fn(np.random.default_rng(0), (TRIALS,))
+    if isinstance(source, Variable):
+        rv = _resized(name, source, shape)
+        draws = _tried(name, lambda: pm.draw(rv, TRIALS, random_seed=0, mode="FAST_COMPILE"))
+        _check_draw(name, draws, (TRIALS, *shape), data.dtype)
+    elif callable(source) and not isinstance(source, type):
+        draw = partial(_draw_checked, name, source, data.dtype)
+        _tried(name, lambda: source(np.random.default_rng(0), shape))
+        for seed in range(TRIALS):
+            draw(np.random.default_rng(seed), shape)
+        op = Varied(draw, shape, data.dtype)
         rv = op.make_node(pytensor.shared(np.random.default_rng()), None).outputs[1]
     else:
-        draws = pm.draw(rv, TRIALS, random_seed=0, mode="FAST_COMPILE")
-        _check_draw(name, draws, (TRIALS, *shape), data.dtype)
+        raise TypeError(f"vary: expected {name!r} as {EXAMPLES}, got {source!r}.")
     rv.name = name
     setattr(rv.tag, VARIED, True)
     return rv
+
+
+def _tried(name: str, draw: Callable[[], Any]) -> Any:
+    try:
+        return draw()
+    except Exception as error:
+        raise ValueError(
+            f"vary: expected {name!r} as {EXAMPLES}, got one that cannot be drawn from "
+            f"({type(error).__name__}: {(str(error) or 'no message').splitlines()[0]})."
+        ) from error
 
 
 def _resized(name: str, dist: Variable, shape: tuple[int, ...]) -> TensorVariable:
     op = dist.owner and dist.owner.op
     if not isinstance(op, RandomVariable | SymbolicRandomVariable):
         raise TypeError(f"vary: expected {name!r} as {EXAMPLES}, got the variable {dist}.")
-    if dist.name:
+    if named := [v.name for v in ancestors([dist]) if is_drawn(v) and v.name]:
         raise ValueError(
-            f"vary: expected {name!r} as a distribution of its own, got {dist.name!r}, a variable "
-            "of a model. Make it with .dist, such as pm.Normal.dist(0, 1)."
+            f"vary: expected {name!r} as a distribution of its own, got one that is, or depends "
+            f"on, {named[0]!r}, a variable of a model. Make it with .dist alone, such as "
+            "pm.Normal.dist(0, 1)."
         )
     own = tuple(int(length) for length in dist.shape.eval(mode="FAST_COMPILE"))
     lacking = len(shape) - len(own)
@@ -195,16 +221,18 @@ def _resized(name: str, dist: Variable, shape: tuple[int, ...]) -> TensorVariabl
 def _draw_checked(
     name: str, draw: DrawOne, dtype: str, rng: np.random.Generator, shape: tuple[int, ...]
 ) -> np.ndarray:
-    value = np.asarray(draw(rng, shape))
+    value = np.array(draw(rng, shape))  # a copy: it may be one buffer again and again
     _check_draw(name, value, shape, dtype)
     return value
 
 
 def _check_draw(name: str, value: np.ndarray, shape: tuple[int, ...], dtype: str) -> None:
-    integers = np.dtype(dtype).kind in "iu"
-    if value.dtype.kind not in ("biu" if integers else "biuf"):
+    kinds = {"b": "biu", "i": "biu", "u": "biu"}.get(np.dtype(dtype).kind, "biuf")
+    truths = np.dtype(dtype).kind != "b" or np.isin(value, (0, 1)).all()
+    if value.dtype.kind not in kinds or not truths:
         raise TypeError(
-            f"vary: expected {name!r} as numbers like the data's {dtype}, got {value.dtype}."
+            f"vary: expected {name!r} as numbers like the data's {dtype}, got {value.dtype}"
+            f"{'' if truths else f' such as {np.max(value)}'}."
         )
     if value.shape != shape:
         raise ValueError(f"vary: expected {name!r} as draws of shape {shape}, got {value.shape}.")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
-from pymc.distributions.custom import CustomDistRV
+from pymc.distributions.custom import CustomDistRV, CustomSymbolicDistRV
 from pymc.distributions.distribution import SymbolicRandomVariable
 from pymc.distributions.shape_utils import change_dist_size
 from pymc.distributions.simulator import SimulatorRV
@@ -33,7 +33,7 @@ from pymc_amortized.graphs import ancestors_by_value, ops, pymc_deprecations
 from pymc_amortized.rejection import Rejection
 from pymc_amortized.scans import batched_scan, has_axis, with_axis
 
-__all__ = ["CannotVectorize", "black_box", "vectorized"]
+__all__ = ["CannotVectorize", "black_box", "is_drawn", "vectorized"]
 
 Memo = dict[Variable, Variable]
 """From the variables of the one-draw graph to their many-draws counterparts."""
@@ -94,7 +94,7 @@ def vectorized(
     random = set(random)
     dependent = random | (given or {}).keys()
     drawn = [v for v in random if isinstance(v.owner.op, RandomVariable | SymbolicRandomVariable)]
-    roots = [v for v in drawn if dependent.isdisjoint(ancestors(v.owner.inputs))]
+    roots = [v for v in drawn if _is_root(v, dependent)]
     if not isinstance(draws, Constant):  # which PyMC's own loops could not take
         roots = [v for v in roots if not _loops(v)]
     with pymc_deprecations():
@@ -110,6 +110,26 @@ def vectorized(
     if _count_random(many) != _count_random(list(outputs.values())):
         raise CannotVectorize("a random variable would be drawn more than once")
     return many
+
+
+def _is_root(variable: TensorVariable, dependent: Collection[Variable]) -> bool:
+    """Whether more of a variable at once are independent draws.
+
+    Not of one that is made of others, nor of a user's function, of which parts may be too, whatever
+    size it is asked for.
+    """
+    if isinstance(variable.owner.op, CustomSymbolicDistRV):
+        return False
+    above = ancestors(variable.owner.inputs)
+    return not any(v in dependent or is_drawn(v) for v in above)
+
+
+def is_drawn(variable: Variable) -> bool:
+    """Whether a variable is a draw from a distribution."""
+    random = variable.owner and isinstance(
+        variable.owner.op, RandomVariable | SymbolicRandomVariable
+    )
+    return bool(random) and not isinstance(variable.type, RandomType)
 
 
 def _loops(variable: TensorVariable) -> bool:

@@ -3,6 +3,7 @@
 import numpy as np
 import pymc as pm
 import pytest
+import xarray as xr
 from scipy import stats
 from trained import small, untrained
 
@@ -266,7 +267,7 @@ def binomial(bounds: float = 1.0) -> pm.Model:
         (
             {"m": pm.Poisson.dist(3)},
             ValueError,
-            r"got 'm', nothing of it.*m = pm.Data\('m', values",
+            r"got 'm', which the model does not have.*m = pm.Data\('m', values",
         ),
         ({"obs": pm.Poisson.dist(3)}, ValueError, "a dim, whose length cannot vary yet"),
         (
@@ -275,6 +276,10 @@ def binomial(bounds: float = 1.0) -> pm.Model:
             "'values', the values of an observed variable",
         ),
         ({"unused": pm.Poisson.dist(3)}, ValueError, "'unused', whose values nothing depends on"),
+        ({"p": pm.Poisson.dist(3)}, ValueError, "got 'p', a variable: free ones are inferred"),
+        ({"n": pm.Poisson}, TypeError, "expected 'n' as a distribution, such as"),
+        ({"n": pm.Poisson.dist}, ValueError, "'n' as .*one that cannot be drawn from"),
+        ({"top": pm.Flat.dist()}, ValueError, "'top' as .*one that cannot be drawn from"),
         ({"n": 7}, TypeError, "expected 'n' as a distribution, such as .*, got 7"),
         ({"n": 2 * pm.Poisson.dist(3)}, TypeError, "expected 'n' as a distribution"),
         ({"n": pm.Normal.dist(9, 1, shape=5)}, TypeError, "like the data's int.*, got float64"),
@@ -295,8 +300,56 @@ def test_what_cannot_vary_is_an_error_that_says_so(vary, error, message) -> None
 
 def test_variables_of_the_model_are_no_distributions() -> None:
     model = binomial()
-    with pytest.raises(ValueError, match="got 'z', a variable of a model"):
-        pma.simulate(model, draws=2, vary={"n": model["z"]})
+    for made_of in (model["z"], pm.Poisson.dist(abs(model["z"]))):
+        with pytest.raises(ValueError, match="is, or depends on, 'z', a variable of a model"):
+            pma.simulate(model, draws=2, vary={"n": made_of})
+
+
+@pytest.mark.parametrize(
+    "made_of",
+    [
+        pm.Normal.dist(pm.Normal.dist(0, 5), 0.1, shape=6),
+        pm.CustomDist.dist(
+            dist=lambda size: pm.Normal.dist(pm.Normal.dist(0, 5), 0.1, size=size), shape=6
+        ),
+        lambda rng, shape: rng.normal(rng.normal(0, 5), 0.1, size=shape),
+    ],
+    ids=["nested", "custom", "function"],
+)
+def test_distributions_of_distributions_are_drawn_anew_for_every_dataset(made_of) -> None:
+    draws = pma.simulate(regression(), draws=2000, vary={"x": made_of}, **QUIET)
+    x = group(draws, "prior_predictive")["x"].to_numpy()[0]
+    assert x.mean(axis=1).std() == pytest.approx(5, abs=4 * 5 / np.sqrt(2 * 2000))
+    assert x.std(axis=1, ddof=1).mean() == pytest.approx(0.1, rel=0.1)
+
+
+def test_functions_may_use_one_buffer_again_and_again() -> None:
+    buffer = np.zeros(6)
+
+    def draw(rng, shape):
+        buffer[:] = rng.normal(size=shape)
+        return buffer
+
+    draws = pma.simulate(regression(), draws=20, vary={"x": draw}, **QUIET)
+    assert np.unique(group(draws, "prior_predictive")["x"]).size == 120
+
+
+def test_datasets_are_matched_by_their_labels(fitted: pma.AmortizedPosterior) -> None:
+    y = xr.DataArray(np.tile(Y, (2, 1)), dims=("city", "obs"), coords={"city": ["A", "B"]})
+    scale = xr.DataArray([0.5, 4.0], dims="city", coords={"city": ["B", "A"]})
+    idata = fitted.sample({"y": y, "scale": scale}, draws=50, **QUIET)
+    constants = group(idata, "constant_data")
+    assert float(constants["scale"].sel(city="A")) == 4
+    with pytest.raises(ValueError, match="expected 'scale' for the datasets A, B along 'city'"):
+        fitted.sample({"y": y, "scale": scale.assign_coords(city=["A", "C"])}, **QUIET)
+
+
+def test_simulations_with_varied_data_are_no_simulations_without() -> None:
+    prior = pma.simulate(regression(), draws=200, vary=VARY, **QUIET)
+    with pytest.raises(ValueError, match=r"'x' at the model's own values.*Pass vary=\{'x'"):
+        pma.fit(regression(), simulations=prior, **QUIET)
+    with pytest.raises(ValueError, match="'scale' at the model's own values"):
+        pma.fit(regression(), vary={"x": VARY["x"]}, simulations=prior, **QUIET)
 
 
 def test_bounds_that_vary_are_refused_by_name() -> None:

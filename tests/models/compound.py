@@ -147,6 +147,16 @@ def custom_dist_without_density() -> None:
     pm.CustomDist("y", mu, dist=_sum_of_two, observed=np.array([0.0, 1.0, 2.0]))
 
 
+def _clustered(size: pt.TensorVariable) -> pt.TensorVariable:
+    return pm.Normal.dist(pm.Normal.dist(0, 2), 0.5, size=size)
+
+
+@case("CustomDist(dist=) of elements that share a draw", likelihood=False)
+def custom_dist_of_shared_draws() -> None:
+    level = pm.CustomDist("level", dist=_clustered, shape=3)
+    pm.Exponential("y", scale=pt.exp(level), observed=np.array([1.0, 2.0, 0.5]))
+
+
 def _noise(
     mu: np.ndarray, rng: np.random.Generator | None = None, size: tuple[int, ...] | None = None
 ) -> np.ndarray:
