@@ -148,7 +148,7 @@ def custom_dist_without_density() -> None:
 
 
 def _clustered(size: pt.TensorVariable) -> pt.TensorVariable:
-    return pm.Normal.dist(pm.Normal.dist(0, 2), 0.5, size=size)
+    return pm.Normal.dist(0, 2) + pm.Exponential.dist(1, size=size)
 
 
 @case("CustomDist(dist=) of elements that share a draw", likelihood=False)
