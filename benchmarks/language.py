@@ -228,7 +228,10 @@ def main(arguments: list[str]) -> None:
         if not names:
             write(rows, part)
     if not names:
-        part.rename(RESULTS / f"language-pymc{PYMC}.csv")
+        order = {name: place for place, name in enumerate(REGISTRY)}
+        rows.sort(key=lambda row: order[row["model"]])
+        write(rows, RESULTS / f"language-pymc{PYMC}.csv")
+        part.unlink()
         report("language", figures([numbers(row) for row in rows]))
 
 
