@@ -22,8 +22,8 @@ from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
 from pymc_amortized.exceptions import UnsupportedModelError
-from pymc_amortized.graphs import observed_variables, pymc_deprecations
-from pymc_amortized.translation import Memo, translated
+from pymc_amortized.graphs import pymc_deprecations
+from pymc_amortized.translation import Memo, graphs_of, translated
 
 __all__ = ["plain_model"]
 
@@ -51,15 +51,7 @@ def plain_model(model: pm.Model) -> pm.Model:
     """
     if "pymc.dims" not in sys.modules or not isinstance(model, pm.Model):
         return model
-    observed = observed_variables(model)
-    outputs = [
-        *model.free_RVs,
-        *observed,
-        *model.deterministics,
-        *model.potentials,
-        *(model.rvs_to_values[rv] for rv in observed),
-        *model.dim_lengths.values(),
-    ]
+    outputs = graphs_of(model)
     if not any(map(_has_names, [*ancestors(outputs), *model.data_vars])):
         return model
     with pymc_deprecations():

@@ -8,12 +8,25 @@ from pytensor.graph.basic import Variable
 
 from pymc_amortized.graphs import observed_variables
 
-__all__ = ["Memo", "translated"]
+__all__ = ["Memo", "graphs_of", "translated"]
 
 Memo = dict[Variable, Variable]
 """From the variables of a graph to their counterparts."""
 
 ChangeTransform = Callable[[Variable, Transform | None], Transform | None]
+
+
+def graphs_of(model: pm.Model) -> list[Variable]:
+    """Everything that a model is made of, but for the ``pm.Data`` that nothing depends on."""
+    observed = observed_variables(model)
+    return [
+        *model.free_RVs,
+        *observed,
+        *model.deterministics,
+        *model.potentials,
+        *(model.rvs_to_values[rv] for rv in observed),
+        *model.dim_lengths.values(),
+    ]
 
 
 def translated(

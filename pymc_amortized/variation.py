@@ -24,7 +24,7 @@ from pymc_amortized.graphs import (
     pymc_deprecations,
     variables,
 )
-from pymc_amortized.translation import Memo, translated
+from pymc_amortized.translation import Memo, graphs_of, translated
 from pymc_amortized.vectorization import is_drawn
 
 __all__ = ["Varied", "resampled", "varied_model"]
@@ -108,17 +108,8 @@ def varied_model(model: pm.Model, vary: Mapping[str, Any] | None) -> pm.Model:
     data = {name: _data(model, name) for name in vary}
     drawn = {v: _drawn(name, vary[name], v) for name, v in data.items()}
     inside = {v: rv if rv.dtype == v.dtype else rv.astype(v.dtype) for v, rv in drawn.items()}
-    observed = observed_variables(model)
-    outputs = [
-        *model.free_RVs,
-        *observed,
-        *model.deterministics,
-        *model.potentials,
-        *(model.rvs_to_values[rv] for rv in observed),
-        *model.dim_lengths.values(),
-    ]
     with pymc_deprecations():
-        counterparts = _copied(outputs, inside) | {v: v for v in model.data_vars} | drawn
+        counterparts = _copied(graphs_of(model), inside) | {v: v for v in model.data_vars} | drawn
         return translated(model, counterparts, values={v: _value(v, rv) for v, rv in drawn.items()})
 
 

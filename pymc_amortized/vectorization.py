@@ -94,13 +94,14 @@ def vectorized(
     random = set(random)
     dependent = random | (given or {}).keys()
     drawn = [v for v in random if isinstance(v.owner.op, RandomVariable | SymbolicRandomVariable)]
-    roots = [v for v in drawn if _is_root(v, dependent)]
+    roots = [v for v in drawn if dependent.isdisjoint(ancestors(v.owner.inputs))]
     if not isinstance(draws, Constant):  # which PyMC's own loops could not take
         roots = [v for v in roots if not _loops(v)]
     with pymc_deprecations():
-        memo: Memo = {root: change_dist_size(root, (draws,), expand=True) for root in roots}
+        resized = {root: _independent(root, draws) for root in roots}
+        memo: Memo = {root: many for root, many in resized.items() if many is not None}
         walk = _Walk(memo | (given or {}), draws, _new_generator)
-        graphs = inlined(list(outputs.values()), roots, kept=TruncatedRV)
+        graphs = inlined(list(outputs.values()), memo, kept=TruncatedRV)
         for name, graph in zip(outputs, graphs, strict=True):
             try:
                 walk.extend(graph)
@@ -112,16 +113,17 @@ def vectorized(
     return many
 
 
-def _is_root(variable: TensorVariable, dependent: Collection[Variable]) -> bool:
-    """Whether more of a variable at once are independent draws.
+def _independent(variable: TensorVariable, draws: TensorVariable) -> TensorVariable | None:
+    """So many draws of a variable by its own size, None where they would share what it is made of.
 
-    Not of one that is made of others, nor of a user's function, of which parts may be too, whatever
-    size it is asked for.
+    PyMC resizes the components of its compound distributions, but not the parameters that are
+    drawn; nor does a user's function all that it draws, whatever size it is asked for.
     """
     if isinstance(variable.owner.op, CustomSymbolicDistRV):
-        return False
-    above = ancestors(variable.owner.inputs)
-    return not any(v in dependent or is_drawn(v) for v in above)
+        return None
+    many = change_dist_size(variable, (draws,), expand=True)
+    made_of = {v for v in ancestors(variable.owner.inputs) if is_drawn(v)}
+    return many if made_of.isdisjoint(ancestors([many])) else None
 
 
 def is_drawn(variable: Variable) -> bool:
