@@ -10,6 +10,7 @@ import xarray as xr
 from pymc.backends.arviz import coords_and_dims_for_inferencedata
 
 from pymc_amortized.structure import (
+    constant_data,
     deterministic_names,
     free_names,
     observed_names,
@@ -148,7 +149,7 @@ def _as_mapping(
             f"observed: expected a mapping from {', '.join(map(repr, names))} to values, or an "
             f"xarray.Dataset, got {type(observed).__name__}. Write {{{names[0]!r}: values}}."
         )
-    if fixed := [data.name for data in model.data_vars if data.name in observed]:
+    if fixed := [name for name in constant_data(model) if name in observed]:
         raise ValueError(
             f"observed: expected the model's observed variables {', '.join(map(repr, names))}, "
             f"got {', '.join(map(repr, fixed))}, pm.Data that the posterior was trained at one "

@@ -204,8 +204,10 @@ class Sampler(NamedTuple):
     ) -> Drawn:
         free, _ = self.parameters.constrain(kept.vector.reshape(-1, self.parameters.size))
         shape = kept.vector.shape[:2]
-        given = _repeated(observed, self.given, shape[1])
-        predicted = predict(free | given, int(rng.integers(2**31))) if predict else {}
+        predicted = {}
+        if predict:
+            given = _repeated(observed, self.given, shape[1])
+            predicted = predict(free | given, int(rng.integers(2**31)))
         values = _folded(self._named(free, observed, names, shape[1]), shape)
         return Drawn(values, kept.statistics, _folded(predicted, shape), dict(kept.diagnosis))
 
