@@ -36,15 +36,18 @@ def traits(summaries: np.ndarray, features: np.ndarray) -> np.ndarray:
     ----------
     summaries : ndarray of shape (datasets, features)
         From a network.
-    features : ndarray of shape (datasets, elements)
-        The standardized data that it summarized.
+    features : ndarray of shape (datasets, inputs)
+        The encoded data that it summarized, NaN where there are none.
 
     Returns
     -------
     ndarray of shape (datasets, features + 2)
         Besides the summaries the largest absolute value and the root mean square of each dataset.
     """
-    sizes = np.abs(features).max(axis=1), np.sqrt(np.square(features).mean(axis=1))
+    seen = np.isfinite(features)
+    size = np.where(seen, np.abs(features), 0.0)
+    mean_square = np.square(size).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+    sizes = size.max(axis=1), np.sqrt(mean_square)
     return np.column_stack([summaries, *sizes])
 
 

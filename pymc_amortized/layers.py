@@ -4,15 +4,30 @@ import numpy as np
 
 from pymc_amortized.backend import keras, tf
 
-__all__ = ["Residual", "dense"]
+__all__ = ["Residual", "attention", "dense", "initializer"]
+
+
+def initializer(rng: np.random.Generator) -> keras.Initializer:
+    """Make an initializer of weights that follow from `rng` (Glorot and Bengio 2010)."""
+    return keras.initializers.GlorotUniform(seed=int(rng.integers(2**31)))
+
+
+def attention(width: int, heads: int, rng: np.random.Generator) -> keras.layers.MultiHeadAttention:
+    """Make attention between vectors of one width, whose weights follow from `rng`."""
+    layer = keras.layers.MultiHeadAttention(heads, width // heads, flash_attention=False)
+    layer.build((None, None, width), (None, None, width))
+    for variable in layer.trainable_variables:  # Keras would give queries and keys the same seed
+        if len(variable.shape) > 1:
+            variable.assign(initializer(rng)(variable.shape))
+    return layer
 
 
 def dense(
     inputs: int, outputs: int, rng: np.random.Generator, *, zero: bool = False
 ) -> keras.layers.Dense:
     """Make a dense layer whose weights follow from `rng`; all zero with `zero`."""
-    glorot = keras.initializers.GlorotUniform(seed=int(rng.integers(2**31)))
-    layer = keras.layers.Dense(outputs, kernel_initializer="zeros" if zero else glorot)
+    weights = initializer(rng)
+    layer = keras.layers.Dense(outputs, kernel_initializer="zeros" if zero else weights)
     layer.build((None, inputs))
     return layer
 

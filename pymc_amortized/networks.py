@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pymc_amortized.backend import compiled, tf, tfd, tfp
+from pymc_amortized.layout import Inputs
 
 __all__ = ["ConditionalFlow", "Network", "Summary"]
 
@@ -29,7 +30,7 @@ class Summary(Protocol):
     trainable_variables: Sequence[Any]
 
     def __call__(self, features: tf.Tensor) -> tf.Tensor:
-        """Map (datasets, elements) to (datasets, features)."""
+        """Map (datasets, inputs), NaN where there are no data, to (datasets, features)."""
 
 
 class ConditionalFlow(Protocol):
@@ -48,20 +49,22 @@ class Network:
     ----------
     summary, flow : callable
         From a factory of ``pma.summaries`` and of ``pma.flows``.
-    elements, size : int
-        Lengths of the data's and of the parameters' vector.
+    inputs : Inputs
+        What the summary sees.
+    size : int
+        Length of the parameters' vector.
     seed : int
         Of the initial weights.
     """
 
-    def __init__(self, summary: Built, flow: Built, elements: int, size: int, seed: int) -> None:
+    def __init__(self, summary: Built, flow: Built, inputs: Inputs, size: int, seed: int) -> None:
         rng = np.random.default_rng(seed)
-        self.elements, self.size = elements, size
+        self.inputs, self.size = inputs, size
         self.factories = {"summary": summary, "flow": flow}
-        self.summary: Summary = summary(elements, rng)
-        self.features = int(self.summary(tf.zeros((1, elements))).shape[-1])
+        self.summary: Summary = summary(inputs, rng)
+        self.features = int(self.summary(tf.zeros((1, inputs.size))).shape[-1])
         self.flow: ConditionalFlow = flow(size, self.features, rng)
-        self._summarize = compiled(self.summary, tf.TensorSpec((None, elements), tf.float32))
+        self._summarize = compiled(self.summary, tf.TensorSpec((None, inputs.size), tf.float32))
         # no XLA here: it would compile for seconds for each new number of draws, to be no faster
         context = tf.TensorSpec((None, self.features), tf.float32)
         points = tf.TensorSpec((None, None, size), tf.float32)
@@ -88,13 +91,13 @@ class Network:
             variable.assign(weights[f"{key:03d}"])
 
     def summaries(self, features: np.ndarray) -> np.ndarray:
-        """Summaries of standardized data: (datasets, elements) to (datasets, features)."""
+        """Summaries of encoded data: (datasets, inputs) to (datasets, features)."""
         blocks = range(0, len(features), ROWS)
         some = (features[k : k + ROWS].astype(np.float32) for k in blocks)
         return np.concatenate([self._summarize(block).numpy() for block in some])
 
     def loss(self, parameters: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
-        """Negative log density of each simulation: (n, size) and (n, elements) to (n,)."""
+        """Negative log density of each simulation: (n, size) and (n, inputs) to (n,)."""
         return -self.flow(self.summary(features)).log_prob(parameters)
 
     def sample(
@@ -109,8 +112,8 @@ class Network:
 
         Parameters
         ----------
-        features : ndarray of shape (datasets, elements)
-            Standardized data.
+        features : ndarray of shape (datasets, inputs)
+            Encoded data.
         draws : int
             Draws for each dataset.
         rng : numpy.random.Generator
@@ -144,8 +147,8 @@ class Network:
         ----------
         parameters : ndarray of shape (datasets, draws, size)
             Points to evaluate at.
-        features : ndarray of shape (datasets, elements)
-            Standardized data.
+        features : ndarray of shape (datasets, inputs)
+            Encoded data.
 
         Returns
         -------

@@ -10,6 +10,7 @@ import numpy as np
 from pymc_amortized.data import flat
 from pymc_amortized.density import Density
 from pymc_amortized.dequantization import CELL_POINTS, are_integers, within_cells
+from pymc_amortized.encoding import Encoded
 from pymc_amortized.familiarity import Familiarity, traits
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.points import Points
@@ -180,9 +181,9 @@ class Sampler(NamedTuple):
         predict : callable, optional
             Draws observed variables given free ones.
         """
-        features = self.preconditioner.features(flat(observed))
-        remainder, log_det = self.preconditioner.remainder(vector[None], features[:, None])
-        log_q = self.network.log_prob(remainder, features) - log_det
+        encoded = self._encoded(observed)
+        remainder, log_det = self.preconditioner.remainder(vector[None], encoded.expanded())
+        log_q = self.network.log_prob(remainder, encoded.features) - log_det
         lp = self.density.log_joint(vector[None], observed)
         statistics = {"lp": lp, "log_q": log_q, "log_weight": lp - log_q}
         return self._finished(_Kept(vector[None], statistics), observed, names, rng, predict)
@@ -212,8 +213,11 @@ class Sampler(NamedTuple):
         return Drawn(values, kept.statistics, _folded(predicted, shape), dict(kept.diagnosis))
 
     def _surprise(self, observed: Arrays) -> np.ndarray:
-        features = self.preconditioner.features(flat(observed))
+        features = self._encoded(observed).features
         return self.familiarity.surprise(traits(self.network.summaries(features), features))
+
+    def _encoded(self, observed: Arrays) -> Encoded:
+        return self.preconditioner.encoder.encode(flat(observed))
 
     def _raw(self, observed: Arrays, draws: int, rng: np.random.Generator) -> "_Kept":
         """The network's own draws, and what weights say of them."""
@@ -251,10 +255,10 @@ class Sampler(NamedTuple):
     def _propose(
         self, observed: Arrays, draws: int, rng: np.random.Generator, *, defensive: bool
     ) -> "_Kept":
-        features = self.preconditioner.features(flat(observed))
+        encoded = self._encoded(observed)
         sample = partial(self.network.sample, defensive=defensive)
-        remainder, log_density, log_proposal = sample(features, draws, rng)
-        vector, log_det = self.preconditioner.restore(remainder, features[:, None])
+        remainder, log_density, log_proposal = sample(encoded.features, draws, rng)
+        vector, log_det = self.preconditioner.restore(remainder, encoded.expanded())
         log_q = log_density - log_det
         if self.density is None:
             return _Kept(vector, {"log_q": log_q})
@@ -264,9 +268,9 @@ class Sampler(NamedTuple):
 
     def vectors(self, observed: Arrays, draws: int, rng: np.random.Generator) -> np.ndarray:
         """The network's own draws, unconstrained: (datasets, draws, size)."""
-        features = self.preconditioner.features(flat(observed))
-        remainder, *_ = self.network.sample(features, draws, rng)
-        return self.preconditioner.restore(remainder, features[:, None])[0]
+        encoded = self._encoded(observed)
+        remainder, *_ = self.network.sample(encoded.features, draws, rng)
+        return self.preconditioner.restore(remainder, encoded.expanded())[0]
 
     def _named(self, free: Arrays, observed: Arrays, names: Sequence[str], draws: int) -> Arrays:
         """The variables wanted, those derived from others included."""
@@ -288,22 +292,22 @@ class Sampler(NamedTuple):
         observed : mapping of str to ndarray of shape (datasets, *shape)
             Observed values.
         """
-        features = self.preconditioner.features(flat(observed))[points.dataset]
+        encoded = self._encoded(observed).take(points.dataset)
         step = _at_a_time(CELL_POINTS)
-        blocks = (slice(k, k + step) for k in range(0, len(features), step))
-        pieces = [self._log_mass(_part(points.values, b), features[b]) for b in blocks]
+        blocks = (slice(k, k + step) for k in range(0, len(encoded.features), step))
+        pieces = [self._log_mass(_part(points.values, b), encoded.take(b)) for b in blocks]
         return np.concatenate(pieces)
 
-    def _log_mass(self, values: Arrays, features: np.ndarray) -> np.ndarray:
+    def _log_mass(self, values: Arrays, encoded: Encoded) -> np.ndarray:
         from scipy.special import logsumexp  # 0.1 s that PyMC 6 does not spend
 
         spread = within_cells(values, self.parameters.discrete)
         vector, log_jacobian = self.parameters.unconstrain(spread)
-        vector = vector.reshape(-1, len(features), vector.shape[1])
+        vector = vector.reshape(-1, len(encoded.features), vector.shape[1])
         inside = np.isfinite(vector).all(axis=2) & are_integers(values, self.parameters.discrete)
         safe = np.where(inside[..., None], vector, 0.0)
-        remainder, log_det = self.preconditioner.remainder(safe, features)
-        log_q = self.network.log_prob(np.swapaxes(remainder, 0, 1), features).T
+        remainder, log_det = self.preconditioner.remainder(safe, encoded)
+        log_q = self.network.log_prob(np.swapaxes(remainder, 0, 1), encoded.features).T
         log_density = log_q - log_det - log_jacobian.reshape(log_det.shape)
         return logsumexp(np.where(inside, log_density, -np.inf), axis=0) - np.log(len(vector))
 

@@ -32,6 +32,7 @@ __all__ = [
     "check_unchanged",
     "constant_data",
     "deterministic_names",
+    "dims_of",
     "free_names",
     "frozen",
     "has_likelihood",
@@ -64,6 +65,15 @@ def varied_names(model: pm.Model) -> list[str]:
 def deterministic_names(model: pm.Model) -> list[str]:
     """Names of the deterministics, in the model's order."""
     return [variable.name for variable in model.deterministics]
+
+
+def dims_of(model: pm.Model) -> dict[str, tuple[str, ...]]:
+    """Dims of the free and observed variables, those without a name called ``name_dim_axis``."""
+    found = {}
+    for name, shape in shapes(model).items():
+        names = list(model.named_vars_to_dims.get(name) or [None] * len(shape))
+        found[name] = tuple(dim or f"{name}_dim_{axis}" for axis, dim in enumerate(names))
+    return found
 
 
 def shapes(model: pm.Model) -> dict[str, tuple[int, ...]]:

@@ -154,8 +154,8 @@ def train(
     network : Network
         Its weights are set to the best that were found.
     batches : callable
-        Returns the simulations of a round: parameters (steps * batch, size) and data (steps *
-        batch, elements), both float32.
+        Returns the simulations of a round: parameters (steps * batch, size) and encoded data
+        (steps * batch, inputs), both float32.
     held_out : tuple of ndarray
         Simulations of the same kind, never trained on.
     steps, batch : int

@@ -8,6 +8,7 @@ from scipy import stats
 
 from pymc_amortized import flows, summaries, training
 from pymc_amortized.backend import tf
+from pymc_amortized.layout import flat_inputs
 from pymc_amortized.networks import Network
 
 DATA = np.array([[0.5, -1.0, 2.0], [-1.5, 0.3, 0.1]], np.float32)
@@ -17,7 +18,9 @@ DATA = np.array([[0.5, -1.0, 2.0], [-1.5, 0.3, 0.1]], np.float32)
 def network(size: int) -> Network:
     """A network of weights that were not trained, but are none of the initial zeros."""
     summary = summaries.residual_mlp(width=16, blocks=1, features=8)
-    made = Network(summary, flows.spline_coupling(couplings=3, width=16), 3, size, seed=0)
+    made = Network(
+        summary, flows.spline_coupling(couplings=3, width=16), flat_inputs(3), size, seed=0
+    )
     rng = np.random.default_rng(0)
     made.assign({n: w + 0.15 * rng.normal(size=w.shape) for n, w in made.weights().items()})
     return made
@@ -75,7 +78,7 @@ def features(count: np.ndarray) -> np.ndarray:
 def log_rate() -> Network:
     """Trained on the log of a rate given one count: a skewed posterior, the more the fewer."""
     summary = summaries.residual_mlp(width=16, blocks=1, features=4)
-    made = Network(summary, flows.spline_coupling(couplings=2, width=16), 1, 1, seed=1)
+    made = Network(summary, flows.spline_coupling(couplings=2, width=16), flat_inputs(1), 1, seed=1)
     rng = np.random.default_rng(2)
 
     def simulated(number: int) -> tuple[np.ndarray, np.ndarray]:

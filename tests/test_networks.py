@@ -5,9 +5,11 @@ import pytest
 
 from pymc_amortized import flows, networks, summaries
 from pymc_amortized.backend import tf, tfd
+from pymc_amortized.layout import Inputs, flat_inputs
 from pymc_amortized.networks import Network
 
-INPUTS, SIZE, DATASETS = 3, 2, 5
+SIZE, DATASETS = 2, 5
+INPUTS = flat_inputs(3)
 SD = 0.1
 
 
@@ -16,7 +18,7 @@ class Copy:
 
     trainable_variables = ()
 
-    def __init__(self, inputs: int, rng: np.random.Generator) -> None:
+    def __init__(self, inputs: Inputs, rng: np.random.Generator) -> None:
         del inputs, rng
 
     def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
@@ -59,7 +61,7 @@ def trained() -> Network:
 
 
 def data(number: int = DATASETS) -> np.ndarray:
-    return np.random.default_rng(3).normal(size=(number, INPUTS))
+    return np.random.default_rng(3).normal(size=(number, INPUTS.size))
 
 
 @pytest.mark.parametrize("rows", [1, 150, 400, 2**16])

@@ -82,7 +82,7 @@ def test_given_data_far_out_ranks_and_moments_are_those_of_both_data(
 def test_a_network_wrong_near_the_data_passes_given_none_and_fails_given_these(
     line: pma.AmortizedPosterior,
 ) -> None:
-    features = line._preconditioner.features(HIGH["y"][None])
+    features = line._preconditioner.encoder.encode(HIGH["y"][None]).features
     wrong = with_network(line, Shifted(line._network, features.mean() - 0.5))
     everywhere = group(wrong.calibrate(**QUIET), "calibration")
     assert (everywhere["p_value"] > 0.001).all()

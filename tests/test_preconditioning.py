@@ -1,11 +1,9 @@
 import numpy as np
 import pytest
 
-from pymc_amortized.preconditioning import (
-    Preconditioner,
-    fit_preconditioner,
-    fit_standardization,
-)
+from pymc_amortized.layout import Layout
+from pymc_amortized.preconditioning import Preconditioner, fit_preconditioner
+from pymc_amortized.standardization import fit_standardization
 
 RNG = np.random.default_rng(4)
 COLUMNS = {
@@ -32,6 +30,11 @@ def test_standardization_brings_anything_to_the_scale_of_one(name):
     np.testing.assert_allclose(standardization.log_det(z), np.log(slope[:, 0]), atol=1e-4)
 
 
+def flat(data, vector):
+    """Data without structure."""
+    return Layout(data.shape[1], (), {}, vector.shape[1])
+
+
 def line(n, seed=0):
     rng = np.random.default_rng(seed)
     theta = rng.normal([1, 0], [2, 1.5], (n, 2))
@@ -41,16 +44,16 @@ def line(n, seed=0):
 
 def test_linear_part_is_the_exact_posterior_of_a_conjugate_model():
     theta, y, design = line(20_000)
-    preconditioner = fit_preconditioner(theta, y)
+    preconditioner = fit_preconditioner(theta, y, flat(y, theta))
     _, new, _ = line(200, seed=1)
-    features = preconditioner.features(new)
+    features = preconditioner.encoder.encode(new)
     mean, _ = preconditioner.restore(np.zeros((200, 2)), features)
     covariance = np.linalg.inv(design.T @ design / 0.49 + np.diag([1 / 4, 1 / 2.25]))
     exact = (new @ design / 0.49 + np.array([1, 0]) / [4, 2.25]) @ covariance
     sd = np.sqrt(np.diag(covariance))
     # coefficients have a relative standard error of 1 / sqrt(n), and there are twelve
     assert np.abs((mean - exact) / sd).max() < 5 * np.sqrt(12 / 20_000)
-    shift, _ = preconditioner.restore(np.eye(2), features[:1])
+    shift, _ = preconditioner.restore(np.eye(2), features.take(slice(1)))
     factor = shift - mean[0]
     np.testing.assert_allclose(factor.T @ factor, covariance, atol=5 * sd.max() ** 2 / 100)
 
@@ -59,8 +62,8 @@ def test_remainder_inverts_and_log_determinant_is_that_of_the_way_back():
     rng = np.random.default_rng(1)
     theta, y, _ = line(5000)
     theta[:, 1] = rng.standard_cauchy(5000)
-    preconditioner = fit_preconditioner(theta, y)
-    features = preconditioner.features(y[:7])
+    preconditioner = fit_preconditioner(theta, y, flat(y, theta))
+    features = preconditioner.encoder.encode(y[:7])
     remainder, log_det = preconditioner.remainder(theta[:7], features)
     back, same = preconditioner.restore(remainder, features)
     np.testing.assert_allclose(back, theta[:7], rtol=1e-9)
@@ -69,14 +72,14 @@ def test_remainder_inverts_and_log_determinant_is_that_of_the_way_back():
     moved = [(preconditioner.restore(remainder + e, features)[0] - back) / 1e-5 for e in step]
     jacobian = np.stack(moved, axis=-1)
     np.testing.assert_allclose(log_det, np.log(np.abs(np.linalg.det(jacobian))), atol=1e-3)
-    copy = Preconditioner.from_arrays(preconditioner.arrays())
+    copy = Preconditioner.from_arrays(flat(y, theta), preconditioner.arrays())
     np.testing.assert_array_equal(copy.restore(remainder, features)[0], back)
 
 
 def test_fewer_simulations_than_elements_do_not_overfit():
     rng = np.random.default_rng(2)
     theta, data = rng.normal(size=(80, 3)), rng.normal(size=(80, 200))
-    preconditioner = fit_preconditioner(theta, data)
-    new = preconditioner.features(rng.normal(size=(500, 200)))
+    preconditioner = fit_preconditioner(theta, data, flat(data, theta))
+    new = preconditioner.encoder.encode(rng.normal(size=(500, 200)))
     mean, _ = preconditioner.restore(np.zeros((500, 3)), new)
     assert mean.std() < 0.7  # nothing is to be learned: 1 would be as wide as the prior

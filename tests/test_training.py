@@ -10,6 +10,7 @@ import pytest
 from trained import small
 
 from pymc_amortized import flows, training
+from pymc_amortized.layout import flat_inputs
 from pymc_amortized.networks import Network
 from pymc_amortized.training import Schedule, train
 
@@ -71,7 +72,7 @@ def test_slowing_down_halves_all_rates() -> None:
 def network() -> Network:
     """A conditional normal distribution, which compiles fast."""
     flow = flows.spline_coupling(couplings=0, width=8)
-    return Network(**small() | {"flow": flow}, elements=ELEMENTS, size=1, seed=1)
+    return Network(**small() | {"flow": flow}, inputs=flat_inputs(ELEMENTS), size=1, seed=1)
 
 
 def pairs(seed: int, number: int = STEPS * BATCH, shift: float = 0.0) -> tuple:

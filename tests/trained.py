@@ -8,6 +8,8 @@ from models import SUPPORTED
 
 import pymc_amortized as pma
 from pymc_amortized.data import flat
+from pymc_amortized.discovery import layout_of
+from pymc_amortized.exchangeability import Found
 from pymc_amortized.familiarity import fit_familiarity, traits
 from pymc_amortized.forward import forward_sampler
 from pymc_amortized.networks import Network
@@ -36,18 +38,21 @@ def untrained(
     of_model = parameters(model, draws, var_names)
     vector, _ = of_model.unconstrain(of_model.dequantized(draws, np.random.default_rng(3)))
     data = flat({name: draws[name] for name in observed_names(model)})
-    preconditioner = fit_preconditioner(vector, data)
-    elements, size = preconditioner.slopes.shape
-    network = Network(elements=elements, size=size, seed=1, **small() | networks)
+    layout = layout_of(model, of_model, Found([], {}))
+    preconditioner = fit_preconditioner(vector, data, layout)
+    inputs, size = preconditioner.encoder.inputs, vector.shape[1]
+    network = Network(inputs=inputs, size=size, seed=1, **small() | networks)
     rng = np.random.default_rng(2)
     weights = {n: w + rng.normal(0, 0.1, w.shape) for n, w in network.weights().items()}
     network.assign(weights)
-    features = preconditioner.features(data)
+    features = preconditioner.encoder.encode(data).features
     found = traits(network.summaries(features), features)
     familiarity = fit_familiarity(found[:300], found[300:])
     settings = {
         "rounds": [[256, 1.5, 1.25, 1e-3, 0.5]],
         "converged": True,
         "vectorized": sampler.vectorized,
+        "exchangeable": [],
+        "exchangeable_within": {},
     }
     return pma.AmortizedPosterior(model, of_model, preconditioner, network, familiarity, settings)

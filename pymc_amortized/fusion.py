@@ -1,0 +1,78 @@
+"""Networks for parts of the data, and one that fuses what they find."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from pymc_amortized.backend import tf
+from pymc_amortized.layers import Residual
+from pymc_amortized.layout import Block, Inputs
+
+__all__ = ["BlockNetwork", "Encode", "Fused"]
+
+
+class BlockNetwork(Protocol):
+    """A network for the data of one block."""
+
+    size: int
+    trainable_variables: list[Any]
+
+    def __call__(self, values: tf.Tensor, seen: tf.Tensor) -> tf.Tensor:
+        """Map (datasets, *lengths, columns), and where there are values, to (datasets, size)."""
+
+
+Encode = Callable[[Block, np.random.Generator], BlockNetwork]
+
+
+class Fused:
+    """A residual perceptron of plain features and of what other networks make of blocks.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Where all features are.
+    rng : numpy.random.Generator
+        Of the initial weights.
+    encoders : mapping of str to callable
+        Makes the network of a block, by its kind.
+    width, blocks, features : int
+        Of the perceptron, as in :func:`pymc_amortized.summaries.structured`.
+    """
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        rng: np.random.Generator,
+        encoders: Mapping[str, Encode],
+        *,
+        width: int,
+        blocks: int,
+        features: int,
+    ) -> None:
+        self.inputs = inputs
+        self.parts = [encoders[block.kind](block, rng) for block in inputs.blocks]
+        size = len(inputs.plain) + sum(part.size for part in self.parts)
+        self.head = Residual(size, width, features, blocks, rng)
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """All weights."""
+        networks = [*self.parts, self.head]
+        return [variable for network in networks for variable in network.trainable_variables]
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """Map (datasets, inputs) to (datasets, features)."""
+        found = [_columns(x, self.inputs.plain)]
+        for block, part in zip(self.inputs.blocks, self.parts, strict=True):
+            rows = tf.reshape(_columns(x, block.index.ravel()), [-1, *block.index.shape])
+            seen = tf.math.is_finite(rows) if self.inputs.gaps else tf.ones_like(rows, tf.bool)
+            found.append(part(tf.where(seen, rows, 0.0), seen))
+        return self.head(tf.concat(found, axis=1))
+
+
+def _columns(x: tf.Tensor, places: np.ndarray) -> tf.Tensor:
+    """Some columns; a slice where they are neighbours, which is faster."""
+    if not len(places) or np.any(np.diff(places) != 1):
+        return tf.gather(x, places, axis=1)
+    return x[:, places[0] : places[-1] + 1]

@@ -1,0 +1,125 @@
+"""Statistics of sets and series that networks are given beside what they learn."""
+
+import numpy as np
+
+from pymc_amortized.layout import Block, Layout
+
+__all__ = ["block_statistics", "gap_statistics"]
+
+FARTHEST = 20.0
+"""Standardized values count no more than that in powers."""
+
+MOST_COLUMNS = 8
+"""Columns whose products are averaged two by two; of wider blocks the squares alone."""
+
+LAGS = (1, 2, 3, 5, 10)
+"""Steps between the values of a series whose products are averaged."""
+
+RIDGE = 1e-2
+"""Observations of zero that a regression is given for each coefficient."""
+
+TINY = 1e-6
+
+
+def block_statistics(features: np.ndarray, layout: Layout) -> np.ndarray:
+    """Moments and regressions of all sets and series.
+
+    Means of powers and of products of columns, from which the sufficient statistics of normal,
+    linear and autoregressive models follow; and the coefficients of outcomes on varied data by
+    least squares. Statistics of parameters to be inferred as features: Fearnhead and Prangle
+    (2012), Constructing summary statistics for approximate Bayesian computation, JRSS B 74.
+
+    Parameters
+    ----------
+    features : ndarray of shape (datasets, elements)
+        Standardized data, NaN where there are none.
+    layout : Layout
+        Their structure.
+
+    Returns
+    -------
+    ndarray of shape (datasets, statistics)
+        Finite.
+    """
+    found = [np.empty((len(features), 0))]
+    for block in layout.blocks:
+        if block.kind == "grid":
+            continue
+        rows = features[:, block.index]
+        if block.kind == "row" and block.groups > 1:
+            rows = rows.reshape(len(rows) * block.groups, -1, rows.shape[2])
+        each = _moments(rows, block, layout.gaps)
+        if block.kind == "series":
+            each.append(_lagged(rows, block))
+        found.append(np.concatenate(each, axis=1).reshape(len(features), -1))
+    return np.concatenate(found, axis=1)
+
+
+def gap_statistics(features: np.ndarray, layout: Layout) -> np.ndarray:
+    """Data of no block and of rows where some may be missing: zero there, and what is seen."""
+    if not layout.gaps:
+        return np.empty((len(features), 0))
+    rows = [b.index.ravel() for b in layout.blocks if b.kind == "row" and b.groups == 1]
+    places = np.unique(np.concatenate([layout.rest, *rows])).astype(int)
+    seen = np.isfinite(features[:, places])
+    return np.concatenate([np.where(seen, features[:, places], 0.0), seen], axis=1)
+
+
+def _moments(rows: np.ndarray, block: Block, gaps: bool) -> list[np.ndarray]:
+    """Statistics of (datasets, length, columns), each (datasets, some)."""
+    seen = np.isfinite(rows)
+    values = np.clip(np.where(seen, rows, 0.0), -FARTHEST, FARTHEST)
+    number = np.maximum(seen.sum(axis=1), 1)
+    columns = rows.shape[2]
+    found = [values.sum(axis=1) / number]
+    if columns <= MOST_COLUMNS:
+        i, j = np.triu_indices(columns)
+        found.append((_products(values, values) / np.maximum(_products(seen, seen), 1))[:, i, j])
+    else:
+        found.append(np.square(values).sum(axis=1) / number)
+    own = values[..., : block.outcomes]
+    found += [(own**power).sum(axis=1) / number[:, : block.outcomes] for power in (3, 4)]
+    if 0 < block.outcomes < columns <= MOST_COLUMNS:
+        found.append(_regression(values, seen.all(axis=2), block.outcomes))
+    if gaps:
+        found += [np.log(number), seen.mean(axis=1)]
+    return found
+
+
+def _products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Sums of products of columns: (datasets, columns, columns)."""
+    return np.swapaxes(left, 1, 2).astype(np.float64) @ right
+
+
+def _regression(values: np.ndarray, complete: np.ndarray, outcomes: int) -> np.ndarray:
+    """Coefficients of outcomes on the other columns and one, and log variances of what is left."""
+    weight = complete[..., None].astype(np.float64)
+    y, x = values[..., :outcomes] * weight, values[..., outcomes:] * weight
+    x = np.concatenate([weight, x], axis=2)
+    gram = _products(x, x) + RIDGE * np.eye(x.shape[2])
+    cross = _products(x, y)
+    coefficients = np.linalg.solve(gram, cross)
+    explained = np.einsum("nqo,nqo->no", coefficients, cross)
+    left = np.maximum(np.square(y).sum(axis=1) - explained, 0.0)
+    variance = left / np.maximum(complete.sum(axis=1), 1)[:, None]
+    flat = np.clip(coefficients.reshape(len(values), -1), -FARTHEST, FARTHEST)
+    return np.concatenate([flat, np.log(variance + TINY)], axis=1)
+
+
+def _lagged(rows: np.ndarray, block: Block) -> np.ndarray:
+    """Autocovariances about zero and autocorrelations, the first step, and the size of steps."""
+    own = np.clip(rows[..., : block.outcomes], -FARTHEST, FARTHEST)
+    centred = own - _nanmean(own)[:, None]
+    variance = np.maximum(_nanmean(np.square(centred)), TINY)
+    found = [own[:, 0]]
+    for lag in [lag for lag in LAGS if lag < own.shape[1]]:
+        found.append(_nanmean(own[:, lag:] * own[:, :-lag]))
+        found.append(_nanmean(centred[:, lag:] * centred[:, :-lag]) / variance)
+    steps = np.diff(own, axis=1)
+    found += [_nanmean(np.abs(steps)), _nanmean(steps**2)]
+    return np.nan_to_num(np.concatenate(found, axis=1))
+
+
+def _nanmean(values: np.ndarray) -> np.ndarray:
+    seen = np.isfinite(values)
+    return np.where(seen, values, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
