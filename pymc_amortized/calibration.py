@@ -19,6 +19,7 @@ from pymc_amortized.data import Datasets, flat
 from pymc_amortized.density import density
 from pymc_amortized.generation import attributes
 from pymc_amortized.inference_data import labelled
+from pymc_amortized.missing import Missing
 from pymc_amortized.ranks import LEVELS, coverage, scaled_ranks, tarp, uniformity
 from pymc_amortized.sampling import Drawn, Predict, Sampler
 from pymc_amortized.structure import observed_names
@@ -51,6 +52,7 @@ FEW = 0.25
 def calibrate(
     model: pm.Model,
     sampler: Sampler,
+    missing: Missing,
     simulated: Arrays,
     draws: int,
     rng: np.random.Generator,
@@ -65,6 +67,8 @@ def calibrate(
         The model.
     sampler : Sampler
         Of its amortized posterior.
+    missing : Missing
+        What is missing of simulated data.
     simulated : mapping of str to ndarray of shape (simulations, *shape)
         Joint draws of the free and the observed variables; those not finite are left out.
     draws : int
@@ -79,7 +83,8 @@ def calibrate(
     dict of str to xarray.Dataset
         The groups ``prior_sbc``, or ``posterior_sbc`` if data are given, and ``calibration``.
     """
-    truth, observed = _finite(sampler, observed_names(model), simulated, rng)
+    truth, complete = _finite(sampler, observed_names(model), simulated, rng)
+    observed = missing.apply(complete, rng)
     likelihood = _log_likelihood(model, sampler)
     number = draws
     if given is not None:

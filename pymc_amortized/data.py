@@ -1,6 +1,6 @@
 """What users pass as data -> arrays with one leading axis of datasets, checked."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import prod
 from typing import Any, NamedTuple
 
@@ -22,8 +22,6 @@ from pymc_amortized.structure import (
 __all__ = ["Datasets", "flat", "read_datasets"]
 
 DATASET_DIM = "dataset"
-
-NOT_MISSING = "Missing values are not supported yet: leave such datasets out."
 
 
 class Datasets(NamedTuple):
@@ -85,7 +83,9 @@ def flat(values: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def read_datasets(
-    model: pm.Model, observed: Mapping[str, Any] | xr.Dataset | None = None
+    model: pm.Model,
+    observed: Mapping[str, Any] | xr.Dataset | None = None,
+    gaps: Collection[str] = (),
 ) -> Datasets:
     """Read what a user passes as `observed`.
 
@@ -97,6 +97,8 @@ def read_datasets(
         Values of every observed variable, and of varied data; the model's own by default. A
         leading axis more than the variable has, or xarray dims that it does not have, are many
         datasets. Where data vary, values without such an axis are those of every dataset.
+    gaps : collection of str, default ()
+        Variables whose values may be missing: NaN, or masked.
 
     Returns
     -------
@@ -112,7 +114,7 @@ def read_datasets(
     """
     if observed is None:
         own = {name: value[None] for name, value in observed_values(model).items()}
-        _check_finite(Datasets(own, {}, ()))
+        _check_finite(Datasets(own, {}, ()), gaps)
         return Datasets(own, {}, ())
     specs = _specs(model)
     given = observed_values(model) | _as_mapping(model, observed, specs)
@@ -123,7 +125,7 @@ def read_datasets(
     }
     arrays = [_matched(spec, array, coords) for spec, array in zip(specs, arrays, strict=True)]
     rows = {spec.name: _rows(spec, array, dims) for spec, array in zip(specs, arrays, strict=True)}
-    _check_finite(Datasets(rows, coords, tuple(dims.values())))
+    _check_finite(Datasets(rows, coords, tuple(dims.values())), gaps)
     values = {spec.name: _values(spec, rows[spec.name]) for spec in specs}
     return Datasets(values, coords, tuple(dims.values()))
 
@@ -203,10 +205,7 @@ def _as_array(spec: _Spec, value: Any) -> np.ndarray:
 
 def _from_plain(spec: _Spec, value: np.ndarray) -> xr.DataArray:
     if np.ma.is_masked(value):
-        raise ValueError(
-            f"observed: expected values of {spec.name!r} without a mask, got "
-            f"{int(np.ma.getmaskarray(value).sum())} masked ones. {NOT_MISSING}"
-        )
+        value = np.ma.filled(value.astype(np.float64), np.nan)
     extra = value.ndim - len(spec.shape)
     if extra not in (0, 1):
         raise ValueError(
@@ -306,27 +305,36 @@ def _rows(spec: _Spec, array: xr.DataArray, dims: Mapping[str, int]) -> np.ndarr
 def _values(spec: _Spec, value: np.ndarray) -> np.ndarray:
     """The same in the dtype of the model's variable."""
     if spec.dtype.kind in "biu" and value.dtype.kind == "f":
-        fractional = value != np.round(value)
+        fractional = (value != np.round(value)) & np.isfinite(value)
         if fractional.any():
             raise ValueError(
                 f"observed: expected {spec.name!r} to hold integers ({spec.dtype}), got "
                 f"{value[fractional][0]}. Round the values, or observe a continuous variable."
             )
-    if spec.dtype.kind in "iu" and np.abs(value).max(initial=0) > np.iinfo(spec.dtype).max:
+    if spec.dtype.kind in "iu" and np.nanmax(np.abs(value), initial=0) > np.iinfo(spec.dtype).max:
         raise ValueError(
             f"observed: expected values of {spec.name!r} that {spec.dtype} can hold, got "
-            f"{np.abs(value).max():g}. Observe a continuous variable in other units."
+            f"{np.nanmax(np.abs(value)):g}. Observe a continuous variable in other units."
         )
-    return value.astype(spec.dtype)
+    return value.astype(spec.dtype if np.isfinite(value).all() else np.float64)
 
 
-def _check_finite(datasets: Datasets) -> None:
+def _check_finite(datasets: Datasets, gaps: Collection[str]) -> None:
     for name, value in datasets.values.items():
-        bad = ~np.isfinite(value)
+        bad = np.isinf(value) if name in gaps else ~np.isfinite(value)
         if bad.any():
             numbers = np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1))
             where = f" in the datasets {datasets.named(numbers)}" if datasets.dims else ""
             raise ValueError(
                 f"observed: expected finite values of {name!r}, got {int(bad.sum())} that are NaN "
-                f"or infinite{where}. {NOT_MISSING}"
+                f"or infinite{where}. {_cure(name, value)}"
             )
+
+
+def _cure(name: str, value: np.ndarray) -> str:
+    if np.isnan(value).any():
+        return (
+            f"Values may be missing, as NaN, where pma.fit(missing={{{name!r}: 0.2}}) trained for "
+            "it, with the part that is missing; else leave such datasets out."
+        )
+    return "Leave such datasets out."

@@ -1,12 +1,14 @@
 """The log density of a model, batched over draws and datasets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
 from operator import add
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 from pymc.logprob.basic import transformed_conditional_logp
 from pymc.pytensorf import replace_vars_in_graphs
 from pytensor.graph.replace import clone_replace
@@ -14,6 +16,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from pymc_amortized.batching import Batched, batched_function
 from pymc_amortized.dequantization import transform_of, unconstrained
+from pymc_amortized.gaps import completed, mask_name
 from pymc_amortized.graphs import (
     frozen,
     outcome_variables,
@@ -41,11 +44,14 @@ class Density(NamedTuple):
         Names of the observed variables that it depends on.
     joint : callable
         Values and data to the log joint, Jacobian of the transforms included.
+    fillers : mapping of str to ndarray
+        Valid values of the data that may have gaps.
     """
 
     shapes: dict[str, tuple[int, ...]]
     observed: list[str]
     joint: Batched
+    fillers: Arrays = MappingProxyType({})
 
     def log_joint(self, vector: np.ndarray, observed: Arrays) -> np.ndarray:
         """Evaluate the log joint, as ``model.logp()`` has it.
@@ -55,7 +61,7 @@ class Density(NamedTuple):
         vector : ndarray of shape (datasets, draws, size)
             Unconstrained parameters.
         observed : mapping of str to ndarray of shape (datasets, *shape)
-            Observed values.
+            Observed values, NaN where there are none.
 
         Returns
         -------
@@ -63,7 +69,8 @@ class Density(NamedTuple):
             Log density of parameters and data; unconstrained parameters are what it is by.
         """
         datasets, draws, size = vector.shape
-        data = [np.expand_dims(observed[name], 1) for name in self.observed]
+        complete = completed(observed, self.fillers)
+        data = [np.expand_dims(complete[name], 1) for name in self.observed]
         cost = size + sum(values[0].size for values in data)
         at_a_time = max(1, ELEMENTS // cost)
         step = max(1, at_a_time // max(draws, 1))
@@ -77,7 +84,11 @@ class Density(NamedTuple):
 
 
 def density(
-    model: pm.Model, shapes: Mapping[str, tuple[int, ...]], *, likelihood: bool = True
+    model: pm.Model,
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    likelihood: bool = True,
+    fillers: Arrays = MappingProxyType({}),
 ) -> Density:
     """Compile the log joint of a model at its present data and dims.
 
@@ -89,19 +100,23 @@ def density(
         Unconstrained shapes of its free variables.
     likelihood : bool, default True
         False for the log prior alone, of a model whose observed variables have no density.
+    fillers : mapping of str to ndarray of shape (*shape)
+        Valid values of the data that may have gaps; by default none may.
     """
     free = len(model.free_RVs)
-    values, joint = log_joint(model, outcome_variables(model) if likelihood else [])
+    outcomes = outcome_variables(model) if likelihood else []
+    values, joint = log_joint(model, outcomes, fillers)
     axes = [(None, None)] * free + [(None, 1)] * (len(values) - free)
     return Density(
         shapes=dict(shapes),
         observed=[value.name for value in values[free:]],
         joint=batched_function(values, [joint], batch_shapes=axes),
+        fillers=fillers,
     )
 
 
 def log_joint(
-    model: pm.Model, observed: Sequence[TensorVariable]
+    model: pm.Model, observed: Sequence[TensorVariable], gaps: Collection[str] = ()
 ) -> tuple[list[TensorVariable], TensorVariable]:
     """Log density of unconstrained parameters and data, Jacobians and potentials included.
 
@@ -111,16 +126,26 @@ def log_joint(
         A model of which these variables have a density.
     observed : sequence of TensorVariable
         The observed variables whose density is included.
+    gaps : collection of str, default ()
+        Names of those whose values count only where masks say that they are seen.
 
     Returns
     -------
     values : list of TensorVariable
-        Inputs: unconstrained free variables in the model's order, the observed ones, varied data.
+        Inputs: unconstrained free variables in the model's order, the observed ones, varied data,
+        masks.
     log_joint : TensorVariable
         Scalar graph.
     """
     values, terms = log_density_terms(model, [*model.free_RVs, *observed], transformed=True)
+    masks = []
+    for k, rv in enumerate(observed, start=len(model.free_RVs)):
+        if rv.name in gaps:
+            mask = pt.tensor(mask_name(rv.name), shape=terms[k].type.shape, dtype="bool")
+            masks.append(mask)
+            terms[k] = pt.where(mask, terms[k], 0.0)
     terms += _potentials(model, values)
+    values += masks
     return values, reduce(add, (term.sum() for term in terms))
 
 

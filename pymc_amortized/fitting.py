@@ -11,8 +11,13 @@ import pymc as pm
 
 from pymc_amortized.arguments import chosen_names, generator
 from pymc_amortized.data import read_datasets
+from pymc_amortized.density import Density, density
+from pymc_amortized.discovery import check_exchangeable, discovered, layout_of
+from pymc_amortized.exchangeability import Found
 from pymc_amortized.familiarity import REFERENCES, Familiarity, fit_familiarity, traits
 from pymc_amortized.forward import forward_sampler
+from pymc_amortized.gaps import filling
+from pymc_amortized.missing import Missing, missing_data, unknown_density
 from pymc_amortized.named_dims import plain_model
 from pymc_amortized.parameters import parameters, split
 from pymc_amortized.posterior import AmortizedPosterior
@@ -39,8 +44,11 @@ if TYPE_CHECKING:
 
 __all__ = ["fit"]
 
+ASKED = 10
+"""Draws at which the log joint is asked what it does not tell apart."""
+
 FACTORIES = ("pymc_amortized.flows", "pymc_amortized.summaries")
-EXAMPLES = {"summary": "pma.summaries.residual_mlp()", "flow": "pma.flows.spline_coupling()"}
+EXAMPLES = {"summary": "pma.summaries.deep_set()", "flow": "pma.flows.spline_coupling()"}
 
 Factory = Callable[..., Any]
 
@@ -50,6 +58,8 @@ def fit(
     *,
     var_names: Sequence[str] | None = None,
     vary: Mapping[str, Any] | None = None,
+    missing: Mapping[str, Any] | None = None,
+    exchangeable: str | Sequence[str] = "auto",
     simulations: Any = None,
     max_seconds: float | None = None,
     vectorized: bool = False,
@@ -81,6 +91,16 @@ def fit(
         it lacks, or a function ``(rng, shape) -> array`` of a ``numpy.random.Generator``. Each
         independently of the others. The posterior is that given them: what they are drawn from
         only tells where it is accurate.
+    missing : mapping of str to float or callable, optional
+        The observed variables whose values may be missing, NaN in what is passed to `sample`, and
+        what is missing in simulations: a part of all values, each on its own, such as 0.2, or a
+        function ``(rng, shape) -> mask``, True where missing. What is missing must not depend on
+        the values; then the posterior is that given what is seen.
+    exchangeable : "auto" or sequence of str, default "auto"
+        Dims of the data along which elements, with the parameters that go with them, may be
+        permuted. By default the model is asked: where that leaves its log joint as it is, they are
+        exchangeable, and the posterior does not depend on their order. Models without a likelihood
+        have to be told. Axes without a dim are called as ArviZ calls them, such as ``y_dim_0``.
     simulations : int, InferenceData, DataTree, str or Path, optional
         By default fresh simulations are drawn throughout, the next while the present ones train.
         An int, at least 100, is a fixed budget for a costly simulator. What
@@ -94,7 +114,7 @@ def fit(
         Whether the random functions of ``pm.Simulator`` and ``pm.CustomDist`` take parameters
         with a leading axis of draws, see :func:`pymc_amortized.simulate`.
     summary : callable, optional
-        From a factory of :mod:`pymc_amortized.summaries`; ``residual_mlp()`` by default.
+        From a factory of :mod:`pymc_amortized.summaries`; ``structured()`` by default.
     flow : callable, optional
         From a factory of :mod:`pymc_amortized.flows`; ``spline_coupling()`` by default.
     random_seed : int, sequence of int or numpy.random.Generator, optional
@@ -142,14 +162,20 @@ def fit(
     names = chosen_names(var_names, free_names(model))
     _check_options(simulations, max_seconds, summary=summary, flow=flow)
     plain, model = model, varied_model(model, vary)
+    check_exchangeable(model, exchangeable)
     start = time.perf_counter()
+    gaps = missing_data(model, missing)
     seeds = generator(random_seed).integers(2**31, size=4).tolist()
-    simulator = _simulator(model, names, vectorized, seeds[0])
+    simulator = _simulator(model, names, gaps, vectorized, seeds[0])
     _check_own_data(model, simulator)
     _warn_of_covariates(model)
     _warn_of_no_likelihood(model, plain)
+    _warn_of_no_density(model, gaps)
     source = simulation_source(model, simulator, simulations, seeds[0], progressbar)
-    preconditioner = fit_preconditioner(source.training.vector, source.training.data)
+    log_joint = _log_joint(model, simulator)
+    found = _discovered(model, exchangeable, log_joint, simulator)
+    layout = layout_of(model, simulator.parameters, found, gaps=bool(gaps.draw))
+    preconditioner = fit_preconditioner(source.training.vector, source.training.data, layout)
     network = _network(summary, flow, preconditioner, seeds[2])
     history, dropped = _train(network, preconditioner, source, seeds[3], max_seconds, progressbar)
     used = len(source.training) + len(source.held_out)
@@ -172,7 +198,11 @@ def fit(
             "converged": history.converged,
             "rounds": [list(r) for r in history.rounds],
             "varied": _ranges(model, source),
+            "exchangeable": found.dims,
+            "exchangeable_within": found.within,
         },
+        missing=gaps,
+        log_joint=log_joint,
     )
 
 
@@ -201,17 +231,46 @@ def _check_options(simulations: Any, max_seconds: Any, **factories: Any) -> None
 
 def _check_own_data(model: pm.Model, simulator: Simulator) -> None:
     """Refuse own data that are impossible, before the training that has no use for them."""
-    datasets = read_datasets(model)
+    datasets = read_datasets(model, gaps=simulator.missing.draw)
     if has_likelihood(model):
         data_support(model, simulator.sampler.draw(1000, 0)).check(datasets)
 
 
-def _simulator(model: pm.Model, names: list[str], vectorized: bool, seed: int) -> Simulator:
+def _simulator(
+    model: pm.Model, names: list[str], gaps: Missing, vectorized: bool, seed: int
+) -> Simulator:
     sort = sorted_names(model)
     sampler = forward_sampler(model, sort=sort, trusted=vectorized)
     of_model = parameters(model, sampler.draw(2, seed), names)
     check_prior(model, sort, of_model)
-    return Simulator(sampler, of_model, observed_names(model))
+    return Simulator(sampler, of_model, observed_names(model), gaps)
+
+
+def _log_joint(model: pm.Model, simulator: Simulator) -> Density | None:
+    """The log joint, where it is a function of what is inferred and seen."""
+    gaps = simulator.missing.draw
+    if simulator.parameters.integrated_out or unknown_density(model, gaps):
+        return None
+    if not has_likelihood(model):
+        return None
+    fillers = filling(simulator.sampler.draw(1, 0), gaps)
+    return density(model, simulator.parameters.shapes, fillers=fillers)
+
+
+def _discovered(
+    model: pm.Model,
+    exchangeable: str | Sequence[str],
+    log_joint: Density | None,
+    simulator: Simulator,
+) -> Found:
+    draws = simulator.sampler.draw(ASKED, 0)
+    of_model = simulator.parameters
+    if log_joint is None and has_likelihood(model):
+        of_model = parameters(model, draws)
+        log_joint = density(model, of_model.shapes)
+    within = of_model.dequantized(draws, np.random.default_rng(0))
+    observed = {name: draws[name] for name in simulator.observed}
+    return discovered(model, exchangeable, log_joint, of_model.unconstrain(within)[0], observed)
 
 
 def _network(
@@ -220,9 +279,9 @@ def _network(
     from pymc_amortized import flows, summaries
     from pymc_amortized.networks import Network
 
-    elements, size = preconditioner.slopes.shape
+    inputs, size = preconditioner.encoder.inputs, len(preconditioner.intercept)
     return Network(
-        summary or summaries.residual_mlp(), flow or flows.spline_coupling(), elements, size, seed
+        summary or summaries.structured(), flow or flows.spline_coupling(), inputs, size, seed
     )
 
 
@@ -240,9 +299,9 @@ def _train(
     dropped = [source.dropped]
 
     def prepared(pairs: Simulations) -> tuple[np.ndarray, np.ndarray]:
-        features = preconditioner.features(pairs.data)
-        remainder, _ = preconditioner.remainder(pairs.vector, features)
-        return remainder.astype(np.float32), features.astype(np.float32)
+        encoded = preconditioner.encoder.encode(pairs.data, training=True)
+        remainder, _ = preconditioner.remainder(pairs.vector, encoded)
+        return remainder.astype(np.float32), encoded.features.astype(np.float32)
 
     def drawn(seed: int) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
         pairs = source.draw(seed)
@@ -270,7 +329,7 @@ def _train(
 
 def _familiarity(network: "Network", preconditioner: Preconditioner, source: Source) -> Familiarity:
     data = np.concatenate([source.training.data, source.held_out.data])
-    features = preconditioner.features(data)
+    features = preconditioner.encoder.encode(data).features
     found = traits(network.summaries(features), features)
     references = min(REFERENCES, len(data) // 2)
     return fit_familiarity(found[:references], found[references:])
@@ -299,6 +358,15 @@ def _warn_of_no_likelihood(model: pm.Model, plain: pm.Model) -> None:
         warnings.warn(
             "PyMC has no density for a distribution whose parameters vary by `vary`, so that draws "
             "are not refined. Leave those data out of `vary` to have them refined.",
+            stacklevel=3,
+        )
+
+
+def _warn_of_no_density(model: pm.Model, gaps: Missing) -> None:
+    if reason := unknown_density(model, gaps.draw):
+        warnings.warn(
+            f"missing: {reason}, so that the density of what is seen is not at hand and draws are "
+            "not refined. Observe a variable of independent values, or leave `missing` out.",
             stacklevel=3,
         )
 

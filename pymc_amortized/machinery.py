@@ -1,6 +1,6 @@
 """What an amortized posterior compiles of its model, each part when it is first needed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pymc as pm
 
-from pymc_amortized.density import density
+from pymc_amortized.density import Density, density
 from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.forward import ForwardSampler, forward_sampler
+from pymc_amortized.gaps import filling
+from pymc_amortized.missing import unknown_density
 from pymc_amortized.nuts import Nuts, nuts_sampler
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.preconditioning import Preconditioner
@@ -47,6 +49,10 @@ class Machinery:
         What simulations are recognized by.
     vectorized : bool
         Whether it was trained on draws that were made in batches.
+    gaps : collection of str, default ()
+        Observed variables whose values may be missing.
+    log_joint : Density, optional
+        The model's, where it has been compiled.
     """
 
     def __init__(
@@ -57,8 +63,11 @@ class Machinery:
         network: "Network",
         familiarity: Familiarity,
         vectorized: bool,
+        gaps: Collection[str] = (),
+        log_joint: Density | None = None,
     ) -> None:
         self.model, self.parameters, self._vectorized = model, parameters, vectorized
+        self._gaps, self._log_joint = gaps, log_joint
         self._trained = (preconditioner, network, familiarity)
 
     @cached_property
@@ -71,20 +80,29 @@ class Machinery:
         """Why draws have no weights, "" if they have."""
         if not self.likelihood:
             return "the model has no likelihood"
+        if reason := unknown_density(self.model, self._gaps):
+            return f"{reason}, which leaves no density of what is seen at hand"
         hidden = ", ".join(map(repr, self.parameters.integrated_out))
         return hidden and f"{hidden} are integrated out, which leaves no joint density at hand"
 
     @cached_property
     def sampler(self) -> Sampler:
         """Draws of the network and their weights; without a density where there are none."""
-        known = not self.unweighted
-        log_joint = density(self.model, self.parameters.shapes) if known else None
+        log_joint = None
+        if not self.unweighted:
+            options = {"fillers": self.fillers}
+            log_joint = self._log_joint or density(self.model, self.parameters.shapes, **options)
         return Sampler(self.parameters, *self._trained, log_joint, varied_names(self.model))
+
+    @cached_property
+    def fillers(self) -> dict[str, np.ndarray]:
+        """Valid values of the data that may be missing."""
+        return filling(self.forward.draw(1, 0), self._gaps) if self._gaps else {}
 
     @cached_property
     def nuts(self) -> Nuts:
         """NUTS for any datasets of the model."""
-        return nuts_sampler(self.model, self.parameters.shapes)
+        return nuts_sampler(self.model, self.parameters.shapes, self.fillers)
 
     @cached_property
     def predict(self) -> Predict:

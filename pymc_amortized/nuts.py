@@ -1,12 +1,13 @@
 """NUTS for many datasets of one model: compiled once, warmed up by an approximation of each."""
 
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import cycle
 from math import prod
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from pytensor.graph.replace import graph_replace
 from pytensor.graph.traversal import graph_inputs
 
 from pymc_amortized.density import log_joint
+from pymc_amortized.gaps import completed
 from pymc_amortized.graphs import outcome_variables
 from pymc_amortized.inference_data import group
 
@@ -83,7 +85,11 @@ class Task(NamedTuple):
     seed: int
 
 
-def nuts_sampler(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> Nuts:
+def nuts_sampler(
+    model: pm.Model,
+    shapes: Mapping[str, tuple[int, ...]],
+    fillers: Arrays = MappingProxyType({}),
+) -> Nuts:
     """Compile NUTS for many datasets of a model, warmed up by a guess at each posterior.
 
     It is nutpie's where that is installed, else PyMC's in worker processes, which compile the
@@ -95,6 +101,8 @@ def nuts_sampler(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> Nuts
         A model with a likelihood and without discrete free variables.
     shapes : mapping of str to tuple of int
         Unconstrained shapes of its free variables, in the order of the vector.
+    fillers : mapping of str to ndarray of shape (*shape)
+        Valid values of the data that may have gaps; by default none may.
 
     Returns
     -------
@@ -108,7 +116,7 @@ def nuts_sampler(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> Nuts
     ----------
     Hoffman and Gelman (2014), The No-U-Turn sampler, JMLR 15.
     """
-    target = whitened_model(model, shapes)
+    target = whitened_model(model, shapes, fillers)
     run = (_nutpie if find_spec("nutpie") else _pymc)(target)
 
     def sample(
@@ -121,7 +129,7 @@ def nuts_sampler(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> Nuts
         """Draw for each dataset."""
         seeds = rng.integers(2**31, size=len(launches)).tolist()
         tasks = [
-            Task(_data(values, launch), _whitened(launch), draws, tune, seed)
+            Task(_data(completed(values, fillers), launch), _whitened(launch), draws, tune, seed)
             for values, launch, seed in zip(observed, launches, seeds, strict=True)
         ]
         for number, z, divergences in run(tasks):
@@ -132,7 +140,11 @@ def nuts_sampler(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> Nuts
     return sample
 
 
-def whitened_model(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> pm.Model:
+def whitened_model(
+    model: pm.Model,
+    shapes: Mapping[str, tuple[int, ...]],
+    gaps: Collection[str] = (),
+) -> pm.Model:
     """Make a model of one flat variable ``z``, of mean zero and variance one if all goes well.
 
     The unconstrained parameters of the given model are ``centre + scale @ z``; its log joint is a
@@ -145,9 +157,11 @@ def whitened_model(model: pm.Model, shapes: Mapping[str, tuple[int, ...]]) -> pm
         A model of which every variable has a density.
     shapes : mapping of str to tuple of int
         Unconstrained shapes of its free variables, in the order of the vector.
+    gaps : collection of str, default ()
+        Names of the data that may have gaps.
     """
     free = model.free_RVs
-    values, joint = log_joint(model, outcome_variables(model))
+    values, joint = log_joint(model, outcome_variables(model), gaps)
     size = sum(map(prod, shapes.values()))
     centre, scale = _held("centre", np.zeros(size)), _held("scale", np.eye(size))
     data = [

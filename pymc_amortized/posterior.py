@@ -13,9 +13,11 @@ import xarray as xr
 from pymc_amortized.arguments import check_count, chosen_names, generator
 from pymc_amortized.calibration import FEWEST_SIMULATIONS, calibrate, check_condition, replicate
 from pymc_amortized.data import Datasets, read_datasets
+from pymc_amortized.density import Density
 from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.inference_data import assemble
 from pymc_amortized.machinery import Machinery
+from pymc_amortized.missing import Missing, missing_data
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.points import read_points
 from pymc_amortized.preconditioning import Preconditioner
@@ -24,6 +26,7 @@ from pymc_amortized.refinement import check_refine
 from pymc_amortized.results import (
     labelled_groups,
     warn_of_chains,
+    warn_of_nothing,
     warn_of_ranges,
     warn_of_surprise,
     warn_of_weights,
@@ -74,6 +77,10 @@ class AmortizedPosterior:
         What simulations are recognized by.
     settings : dict
         What is known of the training run.
+    missing : Missing, optional
+        What is missing of simulated data; by default nothing is.
+    log_joint : Density, optional
+        The model's, where it has been compiled.
     """
 
     def __init__(
@@ -84,19 +91,27 @@ class AmortizedPosterior:
         network: "Network",
         familiarity: Familiarity,
         settings: Mapping[str, Any],
+        *,
+        missing: Missing | None = None,
+        log_joint: Density | None = None,
     ) -> None:
         self.model = model
         self.settings = dict(settings)
         self._parameters, self._preconditioner = parameters, preconditioner
         self._network, self._familiarity = network, familiarity
         vectorized = self.settings["vectorized"]
-        self._parts = Machinery(model, parameters, preconditioner, network, familiarity, vectorized)
+        trained = (preconditioner, network, familiarity)
+        self._missing = missing_data(model, None) if missing is None else missing
+        gaps = self._missing.draw
+        self._parts = Machinery(model, parameters, *trained, vectorized, gaps, log_joint)
         self._constants = constant_values(model)
 
     def __repr__(self) -> str:
-        """Name what is inferred from what."""
+        """Name what is inferred from what, and the dims whose order is of no account."""
         free, observed = self._parameters.names, observed_names(self.model)
-        return f"AmortizedPosterior({', '.join(free)} | {', '.join(observed)})"
+        dims = ", ".join(self.settings.get("exchangeable", []))
+        found = f", exchangeable: {dims}" if dims else ""
+        return f"AmortizedPosterior({', '.join(free)} | {', '.join(observed)}{found})"
 
     @property
     def history(self) -> xr.Dataset:
@@ -123,7 +138,8 @@ class AmortizedPosterior:
         ----------
         observed : mapping of str to array_like, or xarray.Dataset, optional
             Values of all observed variables, and of the ``pm.Data`` that the posterior was trained
-            to let vary; by default the model's own, as they are at the call. One leading axis more
+            to let vary; by default the model's own, as they are at the call. NaN, or masked, where
+            values are missing that it was trained to go without. One leading axis more
             than a variable has (the dim ``dataset``), or xarray dims that it does not have, are
             many datasets, which are matched by their labels where they have any. Where data vary,
             values without such dims are those of every dataset.
@@ -213,6 +229,7 @@ class AmortizedPosterior:
         )
         if refined == "auto":
             warn_of_chains(drawn, draws, datasets)
+        warn_of_nothing(datasets, self._missing.draw)
         warn_of_ranges(self.settings.get("varied", {}), datasets)
         warn_of_surprise(drawn.diagnosis["surprise"], datasets)
         if refined:
@@ -345,7 +362,9 @@ class AmortizedPosterior:
                 simulated = {n: v[0] for n, v in {**drawn.values, **drawn.predicted}.items()}
                 varied = varied_names(self.model)
                 simulated |= {n: np.repeat(given[n], simulations, axis=0) for n in varied}
-            groups = calibrate(self.model, self._parts.sampler, simulated, draws, rng, given=given)
+            missing = self._missing if given is None else self._missing.like(given)
+            parts = (self.model, self._parts.sampler, missing)
+            groups = calibrate(*parts, simulated, draws, rng, given=given)
             advance(total)
         return assemble(groups)
 
@@ -364,12 +383,12 @@ class AmortizedPosterior:
         """
         from pymc_amortized.storage import write
 
-        parts = (self._preconditioner, self._network, self._familiarity)
+        parts = (self._preconditioner, self._network, self._familiarity, self._missing)
         write(path, self.model, *parts, self.settings, self._parameters.names)
 
     def _read(self, observed: Mapping[str, Any] | xr.Dataset | None) -> Datasets:
         check_unchanged(self.model, self._parameters.free, self._constants)
-        datasets = read_datasets(self.model, observed)
+        datasets = read_datasets(self.model, observed, self._missing.draw)
         if self._parts.support is not None:
             self._parts.support.check(datasets)
         return datasets

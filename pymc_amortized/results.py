@@ -1,7 +1,7 @@
 """What users get to see of draws: labelled groups, and warnings that name datasets."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pymc as pm
@@ -22,6 +22,7 @@ from pymc_amortized.structure import varied_names
 __all__ = [
     "labelled_groups",
     "warn_of_chains",
+    "warn_of_nothing",
     "warn_of_ranges",
     "warn_of_surprise",
     "warn_of_weights",
@@ -119,6 +120,28 @@ def warn_of_ranges(ranges: Mapping[str, Sequence[float]], datasets: Datasets) ->
                 "training: the network extrapolates there. Train with a wider `vary`.",
                 stacklevel=3,
             )
+
+
+def warn_of_nothing(datasets: Datasets, gaps: Collection[str]) -> None:
+    """Warn of datasets of which nothing at all is seen.
+
+    Parameters
+    ----------
+    datasets : Datasets
+        What draws are given.
+    gaps : collection of str
+        Variables whose values may be missing.
+    """
+    if not gaps:
+        return
+    seen = [np.isfinite(v.reshape(len(v), -1)).any(axis=1) for v in map(datasets.values.get, gaps)]
+    if (bad := np.flatnonzero(~np.any(seen, axis=0))).size:
+        names = ", ".join(map(repr, gaps))
+        warnings.warn(
+            f"All values of {names}{_of(datasets, bad)} are missing: nothing is learned from them, "
+            "and the posterior given no other data is the prior.",
+            stacklevel=3,
+        )
 
 
 def warn_of_weights(drawn: Drawn, draws: int, datasets: Datasets) -> None:

@@ -12,6 +12,7 @@ from pymc_amortized.arguments import check_count, generator
 from pymc_amortized.data import flat
 from pymc_amortized.forward import ForwardSampler, forward_sampler
 from pymc_amortized.inference_data import assemble, constant_data, labelled, observed_data
+from pymc_amortized.missing import Missing, missing_data
 from pymc_amortized.named_dims import plain_model
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.progress import progress_bar
@@ -40,6 +41,11 @@ LARGEST_LOSS = 0.5
 """Part of the simulations that may come out NaN or infinite."""
 
 
+EMPTY = 0.01
+"""Part of the simulations of which nothing is seen, where values may be missing: what networks
+learn of these is the prior."""
+
+
 class Simulations(NamedTuple):
     """Pairs of parameters and data.
 
@@ -48,7 +54,7 @@ class Simulations(NamedTuple):
     vector : ndarray of shape (n, size)
         Unconstrained parameters.
     data : ndarray of shape (n, elements)
-        Observed variables in a row.
+        Observed variables in a row, NaN where they are missing.
     dropped : int
         Pairs that came out NaN or infinite on the way to these.
     """
@@ -82,11 +88,14 @@ class Simulator(NamedTuple):
         Of the same model.
     observed : list of str
         Names of the observed variables.
+    missing : Missing
+        What is missing of the data.
     """
 
     sampler: ForwardSampler
     parameters: Parameters
     observed: list[str]
+    missing: Missing
 
     def draw(
         self, number: int, seed: int, advance: Callable[..., None] = lambda _: None
@@ -112,6 +121,8 @@ class Simulator(NamedTuple):
         draws: Mapping[str, np.ndarray],
         rng: np.random.Generator,
         found: Simulations | None = None,
+        *,
+        masked: bool = False,
     ) -> Simulations:
         """Turn draws of the model's variables into pairs, without those that are not finite.
 
@@ -120,9 +131,11 @@ class Simulator(NamedTuple):
         draws : mapping of str to ndarray
             Values of shape (n, *shape).
         rng : numpy.random.Generator
-            Dequantizes discrete parameters.
+            Dequantizes discrete parameters, and draws what is missing.
         found : Simulations, optional
             Pairs to add them to.
+        masked : bool, default False
+            Whether NaN of variables whose values may be missing says that they are.
 
         Raises
         ------
@@ -130,8 +143,11 @@ class Simulator(NamedTuple):
             If more than half of all draws are NaN or infinite.
         """
         vector, _ = self.parameters.unconstrain(self.parameters.dequantized(draws, rng))
-        data = flat({name: draws[name] for name in self.observed})
-        good = np.isfinite(vector).all(axis=1) & np.isfinite(data).all(axis=1)
+        observed = {name: draws[name] for name in self.observed}
+        gaps = self.missing.draw if masked else ()
+        complete = flat({n: np.nan_to_num(v) if n in gaps else v for n, v in observed.items()})
+        data = flat(observed if masked else self.missing.apply(observed, rng, empty=EMPTY))
+        good = np.isfinite(vector).all(axis=1) & np.isfinite(complete).all(axis=1)
         pairs = Simulations(vector[good], data[good], int((~good).sum()))
         if found is not None:
             pairs = found.join(pairs)
@@ -157,6 +173,7 @@ def simulate(
     *,
     draws: int = 1000,
     vary: Mapping[str, Any] | None = None,
+    missing: Mapping[str, Any] | None = None,
     vectorized: bool = False,
     random_seed: Any = None,
     progressbar: bool = True,
@@ -171,6 +188,8 @@ def simulate(
         Number of draws, at least 1.
     vary : mapping of str to distribution or callable, optional
         The ``pm.Data`` that change from draw to draw, see :func:`pymc_amortized.fit`.
+    missing : mapping of str to float or callable, optional
+        Which observed values are missing, NaN in the result, see :func:`pymc_amortized.fit`.
     vectorized : bool, default False
         Whether the random functions of ``pm.Simulator`` and ``pm.CustomDist`` take parameters
         with a leading axis of draws, and a `size` to match. That is tried before it is believed.
@@ -193,7 +212,8 @@ def simulate(
         If the model cannot be simulated as its density says, see :func:`pymc_amortized.fit`.
     TypeError, ValueError
         If a random function is called vectorized, and is not; if `vary` names what is no
-        ``pm.Data`` that distributions depend on, or its draws do not fit.
+        ``pm.Data`` that distributions depend on, or its draws do not fit; if `missing` is not as
+        described.
 
     Examples
     --------
@@ -209,10 +229,12 @@ def simulate(
     check_model(model)
     check_count("draws", draws)
     model = varied_model(model, vary)
+    gaps = missing_data(model, missing)
     sampler = forward_sampler(model, sort=sorted_names(model), trusted=vectorized)
     seed = np.random.SeedSequence(int(generator(random_seed).integers(2**63)))
     with progress_bar("Simulating", draws, disable=not progressbar) as advance:
         values = _in_chunks(sampler, draws, seed, advance)
+    values = gaps.apply(values, np.random.default_rng(seed))
     groups = {
         "prior": [*free_names(model), *deterministic_names(model)],
         "prior_predictive": observed_names(model),

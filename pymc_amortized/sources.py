@@ -120,7 +120,8 @@ def _first_simulations(
         with progress_bar("Simulating", number, disable=not progressbar) as advance:
             return simulator.draw(number, seed, advance), simulations is None
     draws = _given_draws(model, simulator.parameters.names, _given(simulations))
-    found = simulator.keep_finite(draws, np.random.default_rng(seed))
+    masked = any(np.isnan(draws[name]).any() for name in simulator.missing.draw)
+    found = simulator.keep_finite(draws, np.random.default_rng(seed), masked=masked)
     if len(found) < FEWEST_SIMULATIONS:
         raise ValueError(
             f"simulations: expected at least {FEWEST_SIMULATIONS} draws, got {len(found)}. Draw "

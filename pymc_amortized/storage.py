@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pymc as pm
 
+from pymc_amortized.discovery import layout_of
+from pymc_amortized.exchangeability import Found
 from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.forward import forward_sampler, varied_sampler
+from pymc_amortized.missing import Missing, masks, missing_data, resampled_masks
 from pymc_amortized.named_dims import plain_model
 from pymc_amortized.parameters import parameters
 from pymc_amortized.posterior import AmortizedPosterior
@@ -35,10 +38,13 @@ if TYPE_CHECKING:
 __all__ = ["load", "write"]
 
 FORMAT = "pymc_amortized"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 VARIED_DRAWS = 2000
 """Draws of varied data that a file keeps, for calibration to draw from."""
+
+MASKS = 2000
+"""Masks of missing data that a file keeps, for calibration to draw from."""
 
 Arrays = dict[str, np.ndarray]
 
@@ -49,6 +55,7 @@ def write(
     preconditioner: Preconditioner,
     network: "Network",
     familiarity: Familiarity,
+    missing: Missing,
     settings: Mapping[str, Any],
     var_names: Sequence[str],
 ) -> None:
@@ -66,6 +73,8 @@ def write(
         Its networks.
     familiarity : Familiarity
         What simulations are recognized by.
+    missing : Missing
+        What is missing of simulated data.
     settings : mapping
         What is known of the training run.
     var_names : sequence of str
@@ -83,6 +92,7 @@ def write(
         "settings": dict(settings),
         "var_names": list(var_names),
         "vary": varied_names(model),
+        "missing": list(missing.draw),
     }
     arrays = {
         **_prefixed("preconditioner", preconditioner.arrays()),
@@ -91,6 +101,7 @@ def write(
         **_prefixed("constants", constant_data(model)),
         **_prefixed("probes", probes(model)),
         **_prefixed("vary", varied_sampler(model).draw(VARIED_DRAWS, 0)),
+        **_prefixed("missing", masks(missing, MASKS, np.random.default_rng(0))),
     }
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     text = json.dumps(header)
@@ -149,15 +160,21 @@ def load(path: str | PathLike[str], model: pm.Model | None = None) -> AmortizedP
     names = header.get("var_names", every.names)  # files of before var_names have all
     of_model = every if names == every.names else parameters(model, example, names)
     check_probes(model, every, _part("probes", arrays))
-    preconditioner = Preconditioner.from_arrays(_part("preconditioner", arrays))
-    elements, size = preconditioner.slopes.shape
+    settings = header["settings"]
+    found = Found(settings["exchangeable"], settings["exchangeable_within"])
+    rows = _part("missing", arrays)
+    missing = missing_data(model, None)
+    missing = missing._replace(draw={name: resampled_masks(rows[name]) for name in rows})
+    layout = layout_of(model, of_model, found, gaps=bool(missing.draw))
+    preconditioner = Preconditioner.from_arrays(layout, _part("preconditioner", arrays))
+    inputs, size = preconditioner.encoder.inputs, len(preconditioner.intercept)
     network = Network(
-        _build(summaries, header["summary"]), _build(flows, header["flow"]), elements, size, 0
+        _build(summaries, header["summary"]), _build(flows, header["flow"]), inputs, size, 0
     )
     network.assign(_part("weights", arrays))
     familiarity = Familiarity.from_arrays(_part("familiarity", arrays))
     return AmortizedPosterior(
-        model, of_model, preconditioner, network, familiarity, header["settings"]
+        model, of_model, preconditioner, network, familiarity, settings, missing=missing
     )
 
 
@@ -187,10 +204,14 @@ def _read(path: str | PathLike[str]) -> tuple[dict[str, Any], Arrays]:
             "altered since: its checksum differs. Save it again."
         )
     header = json.loads(text)
-    if header["version"] > FORMAT_VERSION:
-        raise ValueError(
-            f"path: expected a file of format {FORMAT_VERSION} or before, got {header['version']}. "
+    if header["version"] != FORMAT_VERSION:
+        cure = (
             "Install a later pymc_amortized."
+            if header["version"] > FORMAT_VERSION
+            else ("Train again with pma.fit, or install the pymc_amortized that saved it.")
+        )
+        raise ValueError(
+            f"path: expected a file of format {FORMAT_VERSION}, got {header['version']}. {cure}"
         )
     return header, arrays
 

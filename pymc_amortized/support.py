@@ -10,6 +10,7 @@ import pymc as pm
 from pymc_amortized.batching import Batched, batched_function
 from pymc_amortized.data import Datasets
 from pymc_amortized.density import log_density_terms
+from pymc_amortized.gaps import completed, mask_name
 from pymc_amortized.graphs import outcome_variables
 
 __all__ = ["Support", "data_support"]
@@ -38,6 +39,8 @@ class Support(NamedTuple):
         Draws of the free variables from their prior.
     fixed : dict of str to bool
         Whether the support of each observed variable is the same under all of these draws.
+    fillers : dict of str to ndarray of shape (*shape)
+        Valid values of all data, which stand where there are none.
     """
 
     names: list[str]
@@ -45,6 +48,7 @@ class Support(NamedTuple):
     log_likelihood: Batched
     draws: list[np.ndarray]
     fixed: dict[str, bool]
+    fillers: Arrays
 
     def outside(self, values: Arrays) -> dict[str, np.ndarray]:
         """Where the density of observed values is zero under every draw that is tried.
@@ -59,8 +63,13 @@ class Support(NamedTuple):
         dict of str to ndarray of shape (datasets, *elements)
             True where none makes it possible; without the axes of a multivariate variable.
         """
-        data = [np.expand_dims(values[name], 1) for name in self.given]
-        return dict(zip(self.names, _never(self.log_likelihood, self.draws, data), strict=True))
+        complete = completed(values, self.fillers)
+        data = [np.expand_dims(complete[name], 1) for name in self.given]
+        found = dict(zip(self.names, _never(self.log_likelihood, self.draws, data), strict=True))
+        for name, where in found.items():
+            if where.shape == values[name].shape:
+                where &= complete[mask_name(name)]
+        return found
 
     def check(self, datasets: Datasets) -> None:
         """Refuse data that are all impossible; warn of some, which must not lose the others.
@@ -107,11 +116,12 @@ def data_support(model: pm.Model, prior: Arrays) -> Support:
     draws = [np.asarray(prior[rv.name])[None, : STAGES[-1]] for rv in free]
     names = [rv.name for rv in observed]
     given = [value.name for value in values[len(free) :]]
+    fillers = {name: np.asarray(prior[name])[0] for name in given}
     own = [np.expand_dims(np.asarray(prior[name])[:CROSSED], 1) for name in given]
     with np.errstate(all="ignore"):
         crossed = log_likelihood(*(draw[:, :CROSSED] for draw in draws), *own)
     fixed = {name: not np.any(c == -np.inf) for name, c in zip(names, crossed, strict=True)}
-    return Support(names, given, log_likelihood, draws, fixed)
+    return Support(names, given, log_likelihood, draws, fixed, fillers)
 
 
 def _never(

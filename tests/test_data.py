@@ -136,7 +136,11 @@ NOT_FINITE = np.where(VALUES == 2, np.nan, np.where(VALUES == 3, np.inf, VALUES)
         ({"y": VALUES.astype(str)}, TypeError, "'y' to hold numbers like.*got dtype <U"),
         ({"y": VALUES + 1j}, TypeError, "'y' to hold numbers.*complex128"),
         ({"y": NOT_FINITE}, ValueError, "finite values of 'y', got 2 "),
-        ({"y": np.ma.masked_equal(VALUES, 2)}, ValueError, "'y' without a mask, got 1 masked"),
+        (
+            {"y": np.ma.masked_equal(VALUES, 2)},
+            ValueError,
+            r"'y', got 1 that .*missing=\{'y': 0.2\}",
+        ),
         ({"y": LABELLED.expand_dims("draw")}, ValueError, "names of their own, got 'draw'"),
         ({"y": LABELLED.expand_dims("a")}, ValueError, "names of their own, got 'a'"),
         ({"y": LABELLED.rename(row="line")}, ValueError, r"'y' to have the dims \('row', 'column'"),

@@ -28,7 +28,7 @@ def without_training(monkeypatch):
         for _ in range(ROUNDS):
             parameters, data = batches()
             assert parameters.shape == (steps * batch, network.size)
-            assert data.shape == (steps * batch, network.elements)
+            assert data.shape == (steps * batch, network.inputs.size)
         seen = ROUNDS * steps * batch
         return training.History([training.Round(seen, 1.0, 1.0, 1e-3, 1.0)], converged=True)
 

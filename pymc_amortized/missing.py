@@ -1,0 +1,170 @@
+"""Missing data: which values simulations go without, so that networks learn to."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pymc as pm
+
+from pymc_amortized.graphs import ancestors_by_value, outcome_variables
+from pymc_amortized.structure import observed_names, shapes, varied_names
+
+__all__ = ["Missing", "masks", "missing_data", "resampled_masks", "unknown_density"]
+
+DrawMask = Callable[[np.random.Generator, tuple[int, ...]], Any]
+
+TRIALS = 3
+"""Masks that are looked at before any others are made."""
+
+EXAMPLES = "a fraction, such as 0.2, or a function (rng, shape) -> mask that is True where missing"
+
+
+class Missing(NamedTuple):
+    """What is missing of simulated data.
+
+    Attributes
+    ----------
+    sizes : dict of str to tuple of int
+        Shapes of all data, in the order of the flat vector.
+    draw : dict of str to callable
+        Of the variables whose values may be missing: takes a generator, a number of datasets and
+        the shape of one, returns masks, True where missing.
+    """
+
+    sizes: dict[str, tuple[int, ...]]
+    draw: dict[str, Callable[..., np.ndarray]]
+
+    def like(self, given: Mapping[str, np.ndarray]) -> "Missing":
+        """The same that is missing of one dataset, (1, *shape), of all."""
+        masks = {name: np.isnan(given[name]) for name in self.draw}
+        return self._replace(draw={name: resampled_masks(rows) for name, rows in masks.items()})
+
+    def apply(
+        self, draws: Mapping[str, np.ndarray], rng: np.random.Generator, *, empty: float = 0.0
+    ) -> dict[str, Any]:
+        """Put NaN where data are missing: values of shape (n, *shape), by name.
+
+        Of a part `empty` of all datasets everything is missing that may be.
+        """
+        found = dict(draws)
+        if not self.draw:
+            return found
+        number = len(next(iter(draws.values())))
+        nothing = rng.random(number) < empty
+        for name, draw in self.draw.items():
+            mask = draw(rng, number, self.sizes[name])
+            mask[nothing] = True
+            found[name] = np.where(mask, np.nan, draws[name])
+        return found
+
+
+def missing_data(model: pm.Model, missing: Mapping[str, Any] | None) -> Missing:
+    """Read the argument `missing` of :func:`pymc_amortized.fit`.
+
+    Parameters
+    ----------
+    model : pm.Model
+        The model.
+    missing : mapping of str to float or callable, or None
+        Names of observed variables, and which part of their values is missing, each on its own; or
+        a function of a ``numpy.random.Generator`` and the shape of one array, returning a mask.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no such mapping.
+    """
+    sizes = {name: shapes(model)[name] for name in observed_names(model)}
+    if missing is None:
+        return Missing(sizes, {})
+    if not isinstance(missing, Mapping):
+        raise TypeError(
+            f"missing: expected a mapping from names of observed variables to {EXAMPLES}, got "
+            f"{type(missing).__name__}."
+        )
+    return Missing(sizes, {n: _drawn(model, n, how, sizes) for n, how in missing.items()})
+
+
+def _drawn(
+    model: pm.Model, name: str, how: Any, sizes: Mapping[str, tuple[int, ...]]
+) -> Callable[..., np.ndarray]:
+    known = [rv.name for rv in outcome_variables(model)]
+    if name not in known:
+        varied = " that vary, whose distribution is no part of the model" * (
+            name in varied_names(model)
+        )
+        raise ValueError(
+            f"missing: expected names of observed variables ({', '.join(map(repr, known))}), got "
+            f"{name!r}{f', data{varied}' if varied else ''}. Leave it out."
+        )
+    number = isinstance(how, int | float | np.number) and not isinstance(how, bool)
+    if number and not 0 < how < 1:
+        raise ValueError(f"missing: expected {name!r} between 0 and 1, got {how}.")
+    if number:
+        return partial(_at_random, float(how))
+    if not callable(how) or isinstance(how, type):
+        raise TypeError(f"missing: expected {name!r} as {EXAMPLES}, got {how!r}.")
+    for seed in range(TRIALS):
+        _checked(name, how, np.random.default_rng(seed), sizes[name])
+    return partial(_one_by_one, name, how)
+
+
+def _at_random(
+    part: float, rng: np.random.Generator, number: int, shape: tuple[int, ...]
+) -> np.ndarray:
+    return rng.random((number, *shape)) < part
+
+
+def _one_by_one(
+    name: str, how: DrawMask, rng: np.random.Generator, number: int, shape: tuple[int, ...]
+) -> np.ndarray:
+    return np.array([_checked(name, how, rng, shape) for _ in range(number)]).reshape(
+        number, *shape
+    )
+
+
+def _checked(
+    name: str, how: DrawMask, rng: np.random.Generator, shape: tuple[int, ...]
+) -> np.ndarray:
+    mask = np.asarray(how(rng, shape))
+    if mask.dtype != bool or mask.shape != shape:
+        raise ValueError(
+            f"missing: expected {name!r} as masks of bool and shape {shape}, got {mask.dtype} of "
+            f"shape {mask.shape}."
+        )
+    return mask
+
+
+def resampled_masks(rows: np.ndarray) -> Callable[..., np.ndarray]:
+    """Draw masks out of some, each as likely as the others: (n, *shape)."""
+
+    def draw(rng: np.random.Generator, number: int, shape: tuple[int, ...]) -> np.ndarray:
+        """Draw so many."""
+        del shape
+        return rows[rng.integers(len(rows), size=number)].astype(bool)
+
+    return draw
+
+
+def masks(missing: Missing, number: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Draw masks of each variable in part: (number, *shape) of uint8, by name."""
+    draws = missing.draw.items()
+    return {n: draw(rng, number, missing.sizes[n]).astype(np.uint8) for n, draw in draws}
+
+
+def unknown_density(model: pm.Model, names: Mapping[str, Any]) -> str:
+    """Why what is seen of data has no density at hand, "" if it has one.
+
+    It has where each missing value enters the log joint by a term of its own, which is then left
+    out: the term integrates to one.
+    """
+    outcomes = outcome_variables(model)
+    for rv in outcomes:
+        if rv.name not in names:
+            continue
+        if rv.owner.op.ndim_supp:
+            return f"values of {rv.name!r}, which is multivariate, may be missing"
+        if others := [v for v in outcomes if v is not rv and rv in ancestors_by_value([v])]:
+            return f"values of {rv.name!r}, which {others[0].name!r} depends on, may be missing"
+    return ""
