@@ -1,7 +1,7 @@
 """Simulation-based calibration: whether posteriors of simulated data hold what made the data."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import product
 
 import numpy as np
@@ -15,14 +15,13 @@ from pymc_amortized.conditioning import (
     log_weights,
     normalized,
 )
-from pymc_amortized.data import Datasets, flat
+from pymc_amortized.data import Datasets
 from pymc_amortized.density import density
 from pymc_amortized.generation import attributes
 from pymc_amortized.inference_data import labelled
 from pymc_amortized.missing import Missing
 from pymc_amortized.ranks import LEVELS, coverage, scaled_ranks, tarp, uniformity
 from pymc_amortized.sampling import Drawn, Predict, Sampler
-from pymc_amortized.structure import observed_names
 
 __all__ = [
     "FEWEST_SIMULATIONS",
@@ -83,7 +82,7 @@ def calibrate(
     dict of str to xarray.Dataset
         The groups ``prior_sbc``, or ``posterior_sbc`` if data are given, and ``calibration``.
     """
-    truth, complete = _finite(sampler, observed_names(model), simulated, rng)
+    truth, complete = _finite(sampler, missing, simulated, rng)
     observed = missing.apply(complete, rng)
     likelihood = _log_likelihood(model, sampler)
     number = draws
@@ -167,13 +166,13 @@ def replicate(
 
 
 def _finite(
-    sampler: Sampler, names: Sequence[str], simulated: Arrays, rng: np.random.Generator
+    sampler: Sampler, missing: Missing, simulated: Arrays, rng: np.random.Generator
 ) -> tuple[np.ndarray, Arrays]:
     """Unconstrained parameters and data, of the simulations that came out finite."""
     continuous = sampler.parameters.dequantized(simulated, rng)
     vector, _ = sampler.parameters.unconstrain(continuous)
-    observed = {name: simulated[name] for name in names}
-    good = np.isfinite(vector).all(axis=1) & np.isfinite(flat(observed)).all(axis=1)
+    observed = {name: simulated[name] for name in missing.sizes}
+    good = np.isfinite(vector).all(axis=1) & missing.finite(observed)
     return vector[good], {name: values[good] for name, values in observed.items()}
 
 

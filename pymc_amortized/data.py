@@ -1,6 +1,6 @@
 """What users pass as data -> arrays with one leading axis of datasets, checked."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -9,9 +9,12 @@ import pymc as pm
 import xarray as xr
 from pymc.backends.arviz import coords_and_dims_for_inferencedata
 
+from pymc_amortized.lengths import lengths_of, shortened
+from pymc_amortized.missing import Missing, missing_data
 from pymc_amortized.structure import (
     constant_data,
     deterministic_names,
+    dims_of,
     free_names,
     observed_names,
     observed_values,
@@ -19,7 +22,7 @@ from pymc_amortized.structure import (
     varied_names,
 )
 
-__all__ = ["Datasets", "flat", "read_datasets"]
+__all__ = ["Datasets", "flat", "own_data", "read_datasets"]
 
 DATASET_DIM = "dataset"
 
@@ -63,6 +66,17 @@ class _Spec(NamedTuple):
     dims: tuple[str, ...]
     dtype: np.dtype
     coords: dict[str, np.ndarray]
+    longest: dict[str, int]
+
+
+def own_data(model: pm.Model) -> dict[str, np.ndarray]:
+    """The model's own data, NaN behind their ends where lengths vary."""
+    own, lengths = observed_values(model), lengths_of(model)
+    if lengths is None:
+        return own
+    ends = {dim: np.array([length]) for dim, length in lengths.own.items()}
+    rows = shortened({name: value[None] for name, value in own.items()}, ends, dims_of(model))
+    return {name: value[0] for name, value in rows.items()}
 
 
 def flat(values: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -84,8 +98,8 @@ def flat(values: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def read_datasets(
     model: pm.Model,
-    observed: Mapping[str, Any] | xr.Dataset | None = None,
-    gaps: Collection[str] = (),
+    observed: Mapping[str, Any] | xr.Dataset | Sequence[Mapping[str, Any]] | None = None,
+    missing: Missing | None = None,
 ) -> Datasets:
     """Read what a user passes as `observed`.
 
@@ -97,8 +111,9 @@ def read_datasets(
         Values of every observed variable, and of varied data; the model's own by default. A
         leading axis more than the variable has, or xarray dims that it does not have, are many
         datasets. Where data vary, values without such an axis are those of every dataset.
-    gaps : collection of str, default ()
-        Variables whose values may be missing: NaN, or masked.
+        A sequence of mappings is one dataset each, of any lengths.
+    missing : Missing, optional
+        What may be NaN, or masked; by default nothing, but for what is behind the ends of data.
 
     Returns
     -------
@@ -112,34 +127,62 @@ def read_datasets(
     ValueError
         If names, shapes, dims, coords or values are not those of the model's variables.
     """
+    missing = missing or missing_data(model, None)
+    own = own_data(model)
     if observed is None:
-        own = {name: value[None] for name, value in observed_values(model).items()}
-        _check_finite(Datasets(own, {}, ()), gaps)
+        own = {name: value[None] for name, value in own.items()}
+        _check_finite(Datasets(own, {}, ()), missing)
         return Datasets(own, {}, ())
     specs = _specs(model)
-    given = observed_values(model) | _as_mapping(model, observed, specs)
-    arrays = [_labelled(spec, given[spec.name]) for spec in specs]
+    if isinstance(observed, Sequence):
+        arrays = _one_by_one(model, observed, specs, own)
+    else:
+        given = own | _as_mapping(model, observed, specs)
+        arrays = [_labelled(spec, given[spec.name]) for spec in specs]
     dims = _dataset_dims(model, specs, arrays)
     coords = {
         dim: next((np.asarray(a[dim]) for a in arrays if dim in a.coords), None) for dim in dims
     }
     arrays = [_matched(spec, array, coords) for spec, array in zip(specs, arrays, strict=True)]
     rows = {spec.name: _rows(spec, array, dims) for spec, array in zip(specs, arrays, strict=True)}
-    _check_finite(Datasets(rows, coords, tuple(dims.values())), gaps)
+    _check_finite(Datasets(rows, coords, tuple(dims.values())), missing)
     values = {spec.name: _values(spec, rows[spec.name]) for spec in specs}
     return Datasets(values, coords, tuple(dims.values()))
 
 
 def _specs(model: pm.Model) -> list[_Spec]:
-    coords, dims = coords_and_dims_for_inferencedata(model)
-    sizes, own = shapes(model), observed_values(model)
+    coords, dims = coords_and_dims_for_inferencedata(model)[0], dims_of(model)
+    sizes, own, lengths = shapes(model), observed_values(model), lengths_of(model)
+    longest = {} if lengths is None else lengths.longest
     specs = []
     for name in observed_names(model):
-        names = list(dims.get(name) or [None] * len(sizes[name]))
-        named = tuple(dim or f"{name}_dim_{axis}" for axis, dim in enumerate(names))
-        known = {dim: np.asarray(coords[dim]) for dim in named if dim in coords}
-        specs.append(_Spec(name, sizes[name], named, own[name].dtype, known))
+        named = dims[name]
+        ends = {dim: longest[dim] for dim in named if dim in longest}
+        fixed = [dim for dim in named if dim in coords and dim not in ends]
+        known = {dim: np.asarray(coords[dim]) for dim in fixed}
+        specs.append(_Spec(name, sizes[name], named, own[name].dtype, known, ends))
     return specs
+
+
+def _one_by_one(
+    model: pm.Model, observed: Sequence[Any], specs: list[_Spec], own: Mapping[str, np.ndarray]
+) -> list[xr.DataArray]:
+    """Datasets that are passed one by one, as long as the longest may be."""
+    if not observed:
+        raise ValueError("observed: expected at least one dataset, got an empty sequence.")
+    every = []
+    for number, each in enumerate(observed):
+        given = {**own, **_as_mapping(model, each, specs)}
+        arrays = [_labelled(spec, given[spec.name]) for spec in specs]
+        for spec, array in zip(specs, arrays, strict=True):
+            if array.ndim != len(spec.shape):
+                raise ValueError(
+                    f"observed: expected {spec.name!r} of dataset {number} to be one dataset's, "
+                    f"got shape {array.shape}. Pass one mapping for each dataset."
+                )
+        every.append([array.to_numpy() for array in arrays])
+    columns = zip(specs, zip(*every, strict=True), strict=True)
+    return [xr.DataArray(np.stack(c), dims=(DATASET_DIM, *spec.dims)) for spec, c in columns]
 
 
 def _as_mapping(
@@ -148,8 +191,9 @@ def _as_mapping(
     names, varied = [spec.name for spec in specs], varied_names(model)
     if not isinstance(observed, Mapping):
         raise TypeError(
-            f"observed: expected a mapping from {', '.join(map(repr, names))} to values, or an "
-            f"xarray.Dataset, got {type(observed).__name__}. Write {{{names[0]!r}: values}}."
+            f"observed: expected a mapping from {', '.join(map(repr, names))} to values, a list of "
+            f"these, or an xarray.Dataset, got {type(observed).__name__}. "
+            f"Write {{{names[0]!r}: values}}."
         )
     if fixed := [name for name in constant_data(model) if name in observed]:
         raise ValueError(
@@ -183,6 +227,7 @@ def _labelled(spec: _Spec, value: Any) -> xr.DataArray:
             )
     else:
         array = _from_plain(spec, _as_array(spec, value))
+    array = _lengthened(spec, array)
     lengths = tuple(array.sizes[dim] for dim in spec.dims)
     if lengths != spec.shape:
         raise ValueError(
@@ -193,13 +238,28 @@ def _labelled(spec: _Spec, value: Any) -> xr.DataArray:
     return _aligned(spec, array)
 
 
+def _lengthened(spec: _Spec, array: xr.DataArray) -> xr.DataArray:
+    """Put NaN behind the ends of data whose lengths vary."""
+    for dim, longest in spec.longest.items():
+        lacking = longest - array.sizes[dim]
+        if lacking < 0:
+            raise ValueError(
+                f"observed: expected {spec.name!r} of at most {longest} along {dim!r}, the longest "
+                f"that the posterior was trained on, got {array.sizes[dim]}. Train with longer "
+                "ones in `vary`, or leave out what is too long."
+            )
+        if lacking:
+            array = array.drop_vars(dim, errors="ignore").pad({dim: (0, lacking)})
+    return array
+
+
 def _as_array(spec: _Spec, value: Any) -> np.ndarray:
     try:
         return np.asanyarray(value)
     except ValueError as error:
         raise ValueError(
             f"observed: expected {spec.name!r} to be an array of numbers, got rows of different "
-            "lengths. Pass datasets of the model's shape."
+            "lengths. Pass datasets of the model's shape, or where lengths vary a list of mappings."
         ) from error
 
 
@@ -319,9 +379,11 @@ def _values(spec: _Spec, value: np.ndarray) -> np.ndarray:
     return value.astype(spec.dtype if np.isfinite(value).all() else np.float64)
 
 
-def _check_finite(datasets: Datasets, gaps: Collection[str]) -> None:
+def _check_finite(datasets: Datasets, missing: Missing) -> None:
+    nothing = missing.ends(datasets.values)
     for name, value in datasets.values.items():
-        bad = np.isinf(value) if name in gaps else ~np.isfinite(value)
+        bad = np.isinf(value) if name in missing.draw else ~np.isfinite(value)
+        bad &= ~nothing.get(name, np.zeros(value.shape, bool))
         if bad.any():
             numbers = np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1))
             where = f" in the datasets {datasets.named(numbers)}" if datasets.dims else ""

@@ -9,6 +9,7 @@ from pymc_amortized.density import Density
 from pymc_amortized.exchangeability import Found, exchangeable_dims
 from pymc_amortized.graphs import outcome_variables
 from pymc_amortized.layout import Layout, data_layout
+from pymc_amortized.lengths import lengths_of
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.structure import dims_of, observed_names, shapes
 
@@ -88,15 +89,18 @@ def layout_of(model: pm.Model, of_model: Parameters, found: Found, *, gaps: bool
     gaps : bool, default False
         Whether data may be missing.
     """
-    sizes, dims = shapes(model), dims_of(model)
+    sizes, dims, lengths = shapes(model), dims_of(model), lengths_of(model)
+    varying = list(lengths.pools) if lengths else []
+    own = [dim for dim in varying if dim not in found.dims]
     return data_layout(
         {name: sizes[name] for name in observed_names(model)},
         dims,
         outcomes=[rv.name for rv in outcome_variables(model)],
         exchangeable=found.dims,
-        ordered=_ordered(model, found.dims),
+        ordered=list(dict.fromkeys([*own, *_ordered(model, found.dims)])),
         within=found.within,
         parameter_sizes=of_model.shapes,
+        varying=varying,
         gaps=gaps,
     )
 

@@ -15,6 +15,9 @@ __all__ = ["Encoded", "Encoder", "Statistics", "fit_encoder"]
 Statistics = Callable[[np.ndarray], np.ndarray]
 """Users' own: flat data (datasets, elements) to (datasets, some)."""
 
+CHUNK = 2**17
+"""Values that are worked on at a time: what a processor's cache holds."""
+
 FEWEST = 20
 """Values that a scale is taken from at least."""
 
@@ -66,23 +69,35 @@ class Encoder(NamedTuple):
         Of data (elements) and of statistics.
     own : sequence of callable
         Users' statistics.
+    own_number : int
+        How many they are; they come last.
     """
 
     layout: Layout
     data: Standardization
     statistics: Standardization
     own: Sequence[Statistics] = ()
+    own_number: int = 0
 
     def encode(self, data: np.ndarray, *, training: bool = False) -> Encoded:
         """Turn data of shape (datasets, elements), NaN where there are none, into features.
 
-        In training the order of sets whose order networks do not see is left as it is.
+        In training the order of sets is left as it is, unless users' statistics may see it.
         """
-        ordered = ascending(data, self.layout, pooled=not training)
+        rows = max(1, CHUNK // self.layout.elements)
+        blocks = [data[k : k + rows] for k in range(0, len(data), rows)]
+        features, places = zip(*(self._encode(b, training) for b in blocks), strict=True)
+        return Encoded(
+            np.concatenate(features), None if places[0] is None else np.concatenate(places)
+        )
+
+    def _encode(self, data: np.ndarray, training: bool) -> Encoded:
+        ordered = ascending(data, self.layout, pooled=not training or bool(self.own))
         values = np.clip(self.data.forward(ordered.data), -BOUND, BOUND)
         raw = _statistics(values, ordered.data, self.layout, self.own)
         found = np.clip(self.statistics.forward(raw), -BOUND, BOUND)
-        return Encoded(np.concatenate([values, found], axis=1), ordered.places)
+        features = np.concatenate([values, found], axis=1)
+        return Encoded(features.astype(np.float32) if training else features, ordered.places)
 
     @property
     def inputs(self) -> Inputs:
@@ -92,7 +107,9 @@ class Encoder(NamedTuple):
         known = [] if layout.gaps else [layout.rest, *_unpooled(layout)]
         plain = np.concatenate([*known, places]).astype(int)
         kinds = [b for b in layout.blocks if b.kind != "row" or b.groups > 1]
-        return Inputs(layout.elements + number, np.unique(plain), tuple(kinds), layout.gaps)
+        size = layout.elements + number
+        own = np.arange(size - self.own_number, size)
+        return Inputs(size, np.unique(plain), tuple(kinds), layout.gaps, own)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All numbers, by name, for :meth:`from_arrays`."""
@@ -133,11 +150,11 @@ def fit_encoder(data: np.ndarray, layout: Layout, own: Sequence[Statistics] = ()
         Users' statistics.
     """
     of_data = _tied(data, layout)
-    ordered = ascending(data, layout, pooled=False).data
+    ordered = ascending(data, layout, pooled=bool(own)).data
     values = np.clip(of_data.forward(ordered), -BOUND, BOUND)
-    return Encoder(
-        layout, of_data, fit_standardization(_statistics(values, ordered, layout, own)), tuple(own)
-    )
+    of_statistics = fit_standardization(_statistics(values, ordered, layout, own))
+    number = sum(function(ordered[:1]).shape[1] for function in own)
+    return Encoder(layout, of_data, of_statistics, tuple(own), number)
 
 
 def _tied(data: np.ndarray, layout: Layout) -> Standardization:

@@ -13,12 +13,14 @@ from pymc_amortized.arguments import chosen_names, generator
 from pymc_amortized.data import read_datasets
 from pymc_amortized.density import Density, density
 from pymc_amortized.discovery import check_exchangeable, discovered, layout_of
+from pymc_amortized.ends import DensityByLength, ends_of, seen_density
 from pymc_amortized.exchangeability import Found
 from pymc_amortized.familiarity import REFERENCES, Familiarity, fit_familiarity, traits
 from pymc_amortized.forward import forward_sampler
-from pymc_amortized.gaps import filling
+from pymc_amortized.lengths import lengths_of
 from pymc_amortized.missing import Missing, missing_data, unknown_density
 from pymc_amortized.named_dims import plain_model
+from pymc_amortized.own_summaries import read_summary
 from pymc_amortized.parameters import parameters, split
 from pymc_amortized.posterior import AmortizedPosterior
 from pymc_amortized.preconditioning import Preconditioner, fit_preconditioner
@@ -27,6 +29,7 @@ from pymc_amortized.refusals import check_model, check_prior
 from pymc_amortized.simulation import Simulations, Simulator, ahead
 from pymc_amortized.sources import FEWEST_SIMULATIONS, Source, simulation_source
 from pymc_amortized.structure import (
+    dims_of,
     free_names,
     has_likelihood,
     observed_covariates,
@@ -47,8 +50,8 @@ __all__ = ["fit"]
 ASKED = 10
 """Draws at which the log joint is asked what it does not tell apart."""
 
-FACTORIES = ("pymc_amortized.flows", "pymc_amortized.summaries")
-EXAMPLES = {"summary": "pma.summaries.deep_set()", "flow": "pma.flows.spline_coupling()"}
+FACTORIES = ("pymc_amortized.flows",)
+EXAMPLES = {"flow": "pma.flows.spline_coupling()"}
 
 Factory = Callable[..., Any]
 
@@ -63,7 +66,7 @@ def fit(
     simulations: Any = None,
     max_seconds: float | None = None,
     vectorized: bool = False,
-    summary: Factory | None = None,
+    summary: Any = None,
     flow: Factory | None = None,
     random_seed: Any = None,
     progressbar: bool = True,
@@ -89,8 +92,10 @@ def fit(
         counts, scales of priors, ...), and what they are drawn from in simulations: a distribution
         made by ``.dist``, such as ``pm.Normal.dist(0, 1)``, independent along the leading axes that
         it lacks, or a function ``(rng, shape) -> array`` of a ``numpy.random.Generator``. Each
-        independently of the others. The posterior is that given them: what they are drawn from
-        only tells where it is accurate.
+        independently of the others. Or dims whose lengths vary, and what these are drawn from, such
+        as ``pm.DiscreteUniform.dist(5, 200)``; data along them have to vary too. Of lengths 10,000
+        are drawn, once; the longest is the longest that `sample` takes. The posterior is that given
+        all these: what they are drawn from only tells where it is accurate.
     missing : mapping of str to float or callable, optional
         The observed variables whose values may be missing, NaN in what is passed to `sample`, and
         what is missing in simulations: a part of all values, each on its own, such as 0.2, or a
@@ -113,8 +118,13 @@ def fit(
     vectorized : bool, default False
         Whether the random functions of ``pm.Simulator`` and ``pm.CustomDist`` take parameters
         with a leading axis of draws, see :func:`pymc_amortized.simulate`.
-    summary : callable, optional
-        From a factory of :mod:`pymc_amortized.summaries`; ``structured()`` by default.
+    summary : callable, keras.layers.Layer, or list of these, optional
+        What data are summarized by: from a factory of :mod:`pymc_amortized.summaries`, by default
+        ``structured()``; a Keras layer, of the standardized data and statistics (datasets,
+        features), with masks behind them where data may be missing; a function from a dict of
+        arrays, datasets along their first axis and NaN where data are missing or have ended, to
+        statistics (datasets, some), which then take the place of all others; or a list, of which
+        all are used together. Layers are trained together with the flow.
     flow : callable, optional
         From a factory of :mod:`pymc_amortized.flows`; ``spline_coupling()`` by default.
     random_seed : int, sequence of int or numpy.random.Generator, optional
@@ -135,11 +145,12 @@ def fit(
         ``pm.Potential`` of data, a transform that restricts), or a free one is discrete and
         multivariate, or has no density by coordinates of its own (a prior with point masses).
     TypeError, ValueError
-        If `vary` names what is no ``pm.Data`` that distributions depend on, or what they are drawn
-        from does not fit; if data are not finite or outside the support of their distribution, or
-        more than half of the model's simulations are NaN or infinite; if `var_names` holds what is
-        no free variable, or lacks one that bounds of another depend on; if a random function is
-        called vectorized, and is not.
+        If `vary` names what is no ``pm.Data`` that distributions depend on and no dim, or what they
+        are drawn from does not fit, or the model fixes the length of a dim; if `missing`,
+        `exchangeable` or `summary` is not as described; if data are not finite or outside the
+        support of their distribution, or more than half of the model's simulations are NaN or
+        infinite; if `var_names` holds what is no free variable, or lacks one that bounds of another
+        depend on; if a random function is called vectorized, and is not.
 
     References
     ----------
@@ -160,13 +171,15 @@ def fit(
     model = plain_model(pm.modelcontext(model))
     check_model(model)
     names = chosen_names(var_names, free_names(model))
-    _check_options(simulations, max_seconds, summary=summary, flow=flow)
+    _check_options(simulations, max_seconds, flow=flow)
     plain, model = model, varied_model(model, vary)
     check_exchangeable(model, exchangeable)
     start = time.perf_counter()
     gaps = missing_data(model, missing)
     seeds = generator(random_seed).integers(2**31, size=4).tolist()
+    _check_parameters(model, names)
     simulator = _simulator(model, names, gaps, vectorized, seeds[0])
+    summaries = read_summary(summary, _example(simulator))
     _check_own_data(model, simulator)
     _warn_of_covariates(model)
     _warn_of_no_likelihood(model, plain)
@@ -175,8 +188,9 @@ def fit(
     log_joint = _log_joint(model, simulator)
     found = _discovered(model, exchangeable, log_joint, simulator)
     layout = layout_of(model, simulator.parameters, found, gaps=bool(gaps.draw))
-    preconditioner = fit_preconditioner(source.training.vector, source.training.data, layout)
-    network = _network(summary, flow, preconditioner, seeds[2])
+    pairs = source.training
+    preconditioner = fit_preconditioner(pairs.vector, pairs.data, layout, summaries.statistics)
+    network = _network(summaries.network, flow, preconditioner, seeds[2])
     history, dropped = _train(network, preconditioner, source, seeds[3], max_seconds, progressbar)
     used = len(source.training) + len(source.held_out)
     used += history.rounds[-1].simulations if source.fresh else 0
@@ -198,6 +212,7 @@ def fit(
             "converged": history.converged,
             "rounds": [list(r) for r in history.rounds],
             "varied": _ranges(model, source),
+            "lengths": _length_ranges(model),
             "exchangeable": found.dims,
             "exchangeable_within": found.within,
         },
@@ -229,11 +244,30 @@ def _check_options(simulations: Any, max_seconds: Any, **factories: Any) -> None
             )
 
 
+def _check_parameters(model: pm.Model, names: list[str]) -> None:
+    """Refuse parameters whose number would vary."""
+    lengths = lengths_of(model)
+    for name, dims in dims_of(model).items() if lengths else ():
+        if name in names and (own := [dim for dim in dims if dim in lengths.pools]):
+            raise ValueError(
+                f"vary: expected dims of data alone, got {own[0]!r}, along which {name!r} has as "
+                "many parameters. Leave it out, or name other free variables in var_names: "
+                f"{name!r} is then integrated out."
+            )
+
+
+def _example(simulator: Simulator) -> dict[str, np.ndarray]:
+    """A few simulations of the data."""
+    draws = simulator.sampler.draw(ASKED, 0)
+    observed = {name: draws[name] for name in simulator.observed}
+    return simulator.missing.apply(observed, np.random.default_rng(0))
+
+
 def _check_own_data(model: pm.Model, simulator: Simulator) -> None:
     """Refuse own data that are impossible, before the training that has no use for them."""
-    datasets = read_datasets(model, gaps=simulator.missing.draw)
+    datasets = read_datasets(model, None, simulator.missing)
     if has_likelihood(model):
-        data_support(model, simulator.sampler.draw(1000, 0)).check(datasets)
+        data_support(model, simulator.sampler.complete(1000, 0)).check(datasets)
 
 
 def _simulator(
@@ -241,31 +275,32 @@ def _simulator(
 ) -> Simulator:
     sort = sorted_names(model)
     sampler = forward_sampler(model, sort=sort, trusted=vectorized)
-    of_model = parameters(model, sampler.draw(2, seed), names)
+    of_model = parameters(model, sampler.complete(2, seed), names)
     check_prior(model, sort, of_model)
     return Simulator(sampler, of_model, observed_names(model), gaps)
 
 
-def _log_joint(model: pm.Model, simulator: Simulator) -> Density | None:
+def _log_joint(model: pm.Model, simulator: Simulator) -> Density | DensityByLength | None:
     """The log joint, where it is a function of what is inferred and seen."""
     gaps = simulator.missing.draw
     if simulator.parameters.integrated_out or unknown_density(model, gaps):
         return None
     if not has_likelihood(model):
         return None
-    fillers = filling(simulator.sampler.draw(1, 0), gaps)
-    return density(model, simulator.parameters.shapes, fillers=fillers)
+    complete = simulator.sampler.complete(ASKED, 0)
+    ends = ends_of(model, complete, coupled=simulator.sampler.coupled)
+    return seen_density(model, simulator.parameters, list(gaps), ends, complete)
 
 
 def _discovered(
     model: pm.Model,
     exchangeable: str | Sequence[str],
-    log_joint: Density | None,
+    log_joint: Density | DensityByLength | None,
     simulator: Simulator,
 ) -> Found:
-    draws = simulator.sampler.draw(ASKED, 0)
+    draws = simulator.sampler.complete(ASKED, 0)
     of_model = simulator.parameters
-    if log_joint is None and has_likelihood(model):
+    if not isinstance(log_joint, Density) and has_likelihood(model):
         of_model = parameters(model, draws)
         log_joint = density(model, of_model.shapes)
     within = of_model.dequantized(draws, np.random.default_rng(0))
@@ -340,7 +375,15 @@ def _ranges(model: pm.Model, source: Source) -> dict[str, list[float]]:
     sizes = {name: shapes(model)[name] for name in observed_names(model)}
     data = split(np.concatenate([source.training.data, source.held_out.data]), sizes)
     values = dict(zip(sizes, data, strict=True))
-    return {n: [float(values[n].min()), float(values[n].max())] for n in varied_names(model)}
+    ranges = {n: (np.nanmin(values[n]), np.nanmax(values[n])) for n in varied_names(model)}
+    return {name: list(map(float, both)) for name, both in ranges.items()}
+
+
+def _length_ranges(model: pm.Model) -> dict[str, list[int]]:
+    """Smallest and largest length of each dim that varies in simulations."""
+    lengths = lengths_of(model)
+    pools = {} if lengths is None else lengths.pools
+    return {dim: [int(pool.min()), int(pool.max())] for dim, pool in pools.items()}
 
 
 def _warn_of_covariates(model: pm.Model) -> None:

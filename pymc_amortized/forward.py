@@ -18,8 +18,10 @@ from pymc_amortized.graphs import (
     variables,
     varied_variables,
 )
+from pymc_amortized.lengths import lengths_of
 from pymc_amortized.looping import Draw, Graphs, in_pieces, looped, seeded
 from pymc_amortized.potentials import TRIAL_DRAWS, kept_by_weight, log_potential
+from pymc_amortized.shortening import any_length
 from pymc_amortized.structure import shapes
 from pymc_amortized.vectorization import CannotVectorize, black_box, vectorized
 
@@ -62,12 +64,18 @@ class ForwardSampler(NamedTuple):
         observed and deterministic variables. The same seed gives the same draws.
     recipe : callable or None
         Makes `draw` in another process, where draws are made one by one.
+    complete : callable or None
+        Where lengths vary, draws data of the longest without an end; else as `draw`.
+    coupled : bool
+        Where lengths vary, whether shorter data are the first part of longer ones.
     """
 
     vectorized: bool
     reason: str
     draw: Draw
     recipe: Callable[[], Draw] | None = None
+    complete: Draw | None = None
+    coupled: bool = True
 
     def pieces(self, numbers: Sequence[tuple[int, int]]) -> Iterator[dict[str, np.ndarray]]:
         """Draw a number of pieces, of so many draws by such a seed each, in order.
@@ -96,7 +104,7 @@ def forward_sampler(
     -------
     ForwardSampler
         Draws in one batch where the model's graph allows, else one by one. They follow the prior
-        times the potentials.
+        times the potentials. Where lengths of dims vary, data are NaN behind their ends.
 
     Raises
     ------
@@ -105,6 +113,18 @@ def forward_sampler(
     ValueError
         If a user's random function is trusted, but does not draw in batches as it draws one.
     """
+    sampler = _fixed_sampler(model, sort, trusted)
+    if lengths_of(model) is None:
+        return sampler._replace(complete=sampler.draw)
+    options = sort, trusted
+    draw, coupled = any_length(
+        model, sampler.draw, lambda short: _fixed_sampler(short, *options).draw
+    )
+    return sampler._replace(draw=draw, recipe=None, complete=sampler.draw, coupled=coupled)
+
+
+def _fixed_sampler(model: pm.Model, sort: Collection[str], trusted: bool) -> ForwardSampler:
+    """Draw at the present lengths."""
     named = variables(model)
     if not model.potentials:
         return _prior_sampler(model, named, sort, trusted)

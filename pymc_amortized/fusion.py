@@ -1,6 +1,6 @@
 """Networks for parts of the data, and one that fuses what they find."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,7 +9,7 @@ from pymc_amortized.backend import tf
 from pymc_amortized.layers import Residual
 from pymc_amortized.layout import Block, Inputs
 
-__all__ = ["BlockNetwork", "Encode", "Fused"]
+__all__ = ["BlockNetwork", "Encode", "Fused", "Joined", "OwnLayer"]
 
 
 class BlockNetwork(Protocol):
@@ -69,6 +69,61 @@ class Fused:
             seen = tf.math.is_finite(rows) if self.inputs.gaps else tf.ones_like(rows, tf.bool)
             found.append(part(tf.where(seen, rows, 0.0), seen))
         return self.head(tf.concat(found, axis=1))
+
+
+class OwnLayer:
+    """A user's Keras layer, of all features; where data may be NaN, of zeros there and masks.
+
+    Parameters
+    ----------
+    layer : keras.layers.Layer
+        Maps (datasets, features) to (datasets, some).
+    inputs : Inputs
+        The features.
+    """
+
+    def __init__(self, layer: Any, inputs: Inputs) -> None:
+        self.layer, self.gaps = layer, inputs.gaps
+        shape = self(tf.zeros((1, inputs.size))).shape
+        if shape.rank != 2:
+            raise ValueError(
+                f"summary: expected a layer that returns (datasets, some), got {layer.name!r}, "
+                f"which returns {tuple(shape)}. Add keras.layers.Flatten() behind it."
+            )
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """All weights."""
+        return list(self.layer.trainable_variables)
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """Map (datasets, inputs) to (datasets, features)."""
+        if not self.gaps:
+            return self.layer(x)
+        seen = tf.math.is_finite(x)
+        return self.layer(tf.concat([tf.where(seen, x, 0.0), tf.cast(seen, x.dtype)], axis=1))
+
+
+class Joined:
+    """Several networks side by side.
+
+    Parameters
+    ----------
+    networks : sequence
+        Each maps (datasets, inputs) to (datasets, some).
+    """
+
+    def __init__(self, networks: Sequence[Any]) -> None:
+        self.networks = networks
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """All weights."""
+        return [variable for network in self.networks for variable in network.trainable_variables]
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """Map (datasets, inputs) to (datasets, features)."""
+        return tf.concat([network(x) for network in self.networks], axis=1)
 
 
 def _columns(x: tf.Tensor, places: np.ndarray) -> tf.Tensor:

@@ -33,6 +33,9 @@ __all__ = [
 VARIED = "varied"
 """Attribute of a variable's tag, see :func:`pymc_amortized.variation.varied_model`."""
 
+SHORTER = "shorter"
+"""Attribute of a lengthened value's tag: what it has been made from."""
+
 
 @contextmanager
 def pymc_deprecations() -> Iterator[None]:

@@ -24,7 +24,8 @@ from pymc_amortized.generation import (
     to_dataset,
     tree,
 )
-from pymc_amortized.structure import varied_names
+from pymc_amortized.lengths import cut, lengths_of
+from pymc_amortized.structure import dims_of, observed_values, varied_names
 
 if TYPE_CHECKING:
     from arviz import InferenceData
@@ -128,8 +129,7 @@ def observed_data(
     ValueError
         If `values` names a variable that the model does not observe, or as in :func:`labelled`.
     """
-    own, given = find_observations(model), dict(values or {})
-    own = {name: value for name, value in own.items() if name not in varied_names(model)}
+    own, given = _own_observations(model), dict(values or {})
     if unknown := [name for name in given if name not in own]:
         raise ValueError(
             f"values: expected observed variables of the model ({', '.join(own)}), got "
@@ -288,6 +288,7 @@ def _label(
     """Label `values`; those named in `bare` have no leading dims."""
     values = {name: np.asarray(value) for name, value in values.items()}
     model_coords, model_dims = coords_and_dims_for_inferencedata(model)
+    model_coords = model_coords | _shorter_coords(model, values, model_dims)
     outer = {dim: np.asarray(labels) for dim, labels in leading.items() if labels is not None}
     dims = {
         name: _dims(name, value.ndim, model_dims.get(name), () if name in bare else tuple(leading))
@@ -300,6 +301,30 @@ def _label(
     sample_dims = [dim for dim in SAMPLE_DIMS if dim in leading]
     dataset.attrs = attributes(None, sample_dims)
     return dataset
+
+
+def _own_observations(model: pymc.Model) -> dict[str, np.ndarray]:
+    """The model's own data but for varied ones, as long as they are."""
+    lengths = lengths_of(model)
+    own = find_observations(model) if lengths is None else observed_values(model)
+    own = {name: value for name, value in own.items() if name not in varied_names(model)}
+    return own if lengths is None else cut(own, lengths.own, dims_of(model))
+
+
+def _shorter_coords(
+    model: pymc.Model, values: Mapping[str, np.ndarray], dims: Mapping[str, Sequence[str]]
+) -> dict[str, np.ndarray]:
+    """Coords of dims whose lengths vary: the model's own at its own length, else numbers."""
+    lengths = lengths_of(model)
+    found = {}
+    for name, value in values.items() if lengths else ():
+        own = list(dims.get(name) or ())
+        for dim, size in zip(own, value.shape[value.ndim - len(own) :], strict=True):
+            if dim in lengths.pools:
+                labels = lengths.labels.get(dim)
+                same = labels is not None and size == lengths.own[dim]
+                found[dim] = np.asarray(labels) if same else np.arange(size)
+    return found
 
 
 def _dims(

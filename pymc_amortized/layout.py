@@ -91,12 +91,15 @@ class Inputs(NamedTuple):
         Sets, series and grids, by their places in the vector.
     gaps : bool
         Whether there are NaN.
+    own : ndarray of int
+        Places of users' statistics, which are plain too.
     """
 
     size: int
     plain: np.ndarray
     blocks: tuple[Block, ...] = ()
     gaps: bool = False
+    own: np.ndarray = np.empty(0, int)
 
 
 def flat_inputs(size: int) -> Inputs:

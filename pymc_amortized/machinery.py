@@ -8,15 +8,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pymc as pm
 
-from pymc_amortized.density import Density, density
+from pymc_amortized.density import Density
+from pymc_amortized.ends import (
+    DensityByLength,
+    Ends,
+    ends_of,
+    heeding_deterministics,
+    heeding_predictions,
+    nuts_by_length,
+    seen_density,
+)
 from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.forward import ForwardSampler, forward_sampler
 from pymc_amortized.gaps import filling
+from pymc_amortized.lengths import lengths_of
 from pymc_amortized.missing import unknown_density
 from pymc_amortized.nuts import Nuts, nuts_sampler
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.preconditioning import Preconditioner
-from pymc_amortized.predictive import predictive_sampler
 from pymc_amortized.progress import progress_bar
 from pymc_amortized.rescue import rescue
 from pymc_amortized.sampling import Drawn, Predict, Sampler
@@ -27,6 +36,9 @@ if TYPE_CHECKING:
     from pymc_amortized.networks import Network
 
 __all__ = ["Machinery"]
+
+ASKED = 10
+"""Draws at which it is tried whether shorter data need a density of their own."""
 
 PRIOR_DRAWS = 4000
 """That NUTS may start from."""
@@ -88,26 +100,39 @@ class Machinery:
     @cached_property
     def sampler(self) -> Sampler:
         """Draws of the network and their weights; without a density where there are none."""
-        log_joint = None
-        if not self.unweighted:
-            options = {"fillers": self.fillers}
-            log_joint = self._log_joint or density(self.model, self.parameters.shapes, **options)
-        return Sampler(self.parameters, *self._trained, log_joint, varied_names(self.model))
+        given = varied_names(self.model) if self.ends is None else self.ends.data
+        log_joint = None if self.unweighted else self._log_joint or self._compiled_density()
+        of_model = heeding_deterministics(self.parameters, self.ends, self.fillers)
+        return Sampler(self.parameters, *self._trained, log_joint, given, of_model)
+
+    def _compiled_density(self) -> Density | DensityByLength:
+        complete = self.forward.complete(ASKED, 0)
+        return seen_density(self.model, self.parameters, self._gaps, self.ends, complete)
+
+    @cached_property
+    def ends(self) -> Ends | None:
+        """The ends of datasets, where their lengths vary."""
+        if lengths_of(self.model) is None:
+            return None
+        return ends_of(self.model, self.forward.complete(1, 0), coupled=self.forward.coupled)
 
     @cached_property
     def fillers(self) -> dict[str, np.ndarray]:
         """Valid values of the data that may be missing."""
-        return filling(self.forward.draw(1, 0), self._gaps) if self._gaps else {}
+        return filling(self.forward.complete(1, 0), self._gaps) if self._gaps else {}
 
     @cached_property
     def nuts(self) -> Nuts:
         """NUTS for any datasets of the model."""
-        return nuts_sampler(self.model, self.parameters.shapes, self.fillers)
+        if self.ends is None or isinstance(self.sampler.density, Density):
+            filled = self.fillers if self.ends is None else self.ends.fillers | self.fillers
+            return nuts_sampler(self.model, self.parameters.shapes, filled)
+        return nuts_by_length(self.ends, self.parameters.shapes, self.fillers)
 
     @cached_property
     def predict(self) -> Predict:
         """Data given parameters."""
-        return predictive_sampler(self.model, self.parameters.names)
+        return heeding_predictions(self.model, self.parameters.names, self.ends)
 
     @cached_property
     def forward(self) -> ForwardSampler:
@@ -118,13 +143,13 @@ class Machinery:
     @cached_property
     def prior(self) -> np.ndarray:
         """Unconstrained draws of the prior: (draws, size)."""
-        vector, _ = self.parameters.unconstrain(self.forward.draw(PRIOR_DRAWS, 1))
+        vector, _ = self.parameters.unconstrain(self.forward.complete(PRIOR_DRAWS, 1))
         return vector[np.isfinite(vector).all(axis=1)]
 
     @cached_property
     def support(self) -> Support | None:
         """Which data are possible; None where the model has no likelihood to ask."""
-        return data_support(self.model, self.forward.draw(1000, 0)) if self.likelihood else None
+        return data_support(self.model, self.forward.complete(1000, 0)) if self.likelihood else None
 
     def draw(
         self,

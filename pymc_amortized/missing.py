@@ -8,7 +8,8 @@ import numpy as np
 import pymc as pm
 
 from pymc_amortized.graphs import ancestors_by_value, outcome_variables
-from pymc_amortized.structure import observed_names, shapes, varied_names
+from pymc_amortized.lengths import lengths_in, lengths_of, shortened
+from pymc_amortized.structure import dims_of, observed_names, shapes, varied_names
 
 __all__ = ["Missing", "masks", "missing_data", "resampled_masks", "unknown_density"]
 
@@ -30,10 +31,45 @@ class Missing(NamedTuple):
     draw : dict of str to callable
         Of the variables whose values may be missing: takes a generator, a number of datasets and
         the shape of one, returns masks, True where missing.
+    dims : dict of str to tuple of str
+        Dims of all data.
+    varying : list of str
+        Those whose lengths vary.
     """
 
     sizes: dict[str, tuple[int, ...]]
     draw: dict[str, Callable[..., np.ndarray]]
+    dims: dict[str, tuple[str, ...]]
+    varying: list[str]
+
+    @property
+    def ending(self) -> list[str]:
+        """The data that have ends, which are NaN behind them."""
+        return [name for name in self.sizes if set(self.dims[name]) & set(self.varying)]
+
+    @property
+    def gaps(self) -> list[str]:
+        """The data that may be NaN, for either reason."""
+        return [name for name in self.sizes if name in self.draw or name in self.ending]
+
+    def finite(self, draws: Mapping[str, np.ndarray], *, masked: bool = False) -> np.ndarray:
+        """Whether data are finite as far as they go: values of shape (n, *shape) to (n,).
+
+        With `masked`, NaN of variables whose values may be missing is of no account.
+        """
+        nothing, found = self.ends(draws), []
+        for name, values in draws.items():
+            good = np.isfinite(values) | nothing.get(name, False)
+            if masked and name in self.draw:
+                good |= np.isnan(values)
+            found.append(good.reshape(len(good), -1).all(axis=1))
+        return np.all(found, axis=0)
+
+    def ends(self, draws: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Where data are behind their ends: values of shape (n, *shape), by name."""
+        own = lengths_in(draws, self.dims, self.varying)
+        blank = {name: np.zeros(draws[name].shape) for name in self.ending}
+        return {n: np.isnan(v) for n, v in shortened(blank, own, self.dims).items()}
 
     def like(self, given: Mapping[str, np.ndarray]) -> "Missing":
         """The same that is missing of one dataset, (1, *shape), of all."""
@@ -75,15 +111,19 @@ def missing_data(model: pm.Model, missing: Mapping[str, Any] | None) -> Missing:
     TypeError, ValueError
         If it is no such mapping.
     """
-    sizes = {name: shapes(model)[name] for name in observed_names(model)}
+    names, lengths = observed_names(model), lengths_of(model)
+    every, dims = shapes(model), dims_of(model)
+    sizes = {name: every[name] for name in names}
+    varying = list(lengths.pools) if lengths else []
+    nothing = Missing(sizes, {}, {n: dims[n] for n in names}, varying)
     if missing is None:
-        return Missing(sizes, {})
+        return nothing
     if not isinstance(missing, Mapping):
         raise TypeError(
             f"missing: expected a mapping from names of observed variables to {EXAMPLES}, got "
             f"{type(missing).__name__}."
         )
-    return Missing(sizes, {n: _drawn(model, n, how, sizes) for n, how in missing.items()})
+    return nothing._replace(draw={n: _drawn(model, n, how, sizes) for n, how in missing.items()})
 
 
 def _drawn(

@@ -10,7 +10,10 @@ FARTHEST = 20.0
 """Standardized values count no more than that in powers."""
 
 MOST_COLUMNS = 8
-"""Columns whose products are averaged two by two; of wider blocks the squares alone."""
+"""Columns whose products are averaged two by two, and that outcomes are regressed on, at most."""
+
+QUANTILES = (0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 1)
+"""Of the outcomes of a set, or of what varied data leave unexplained of them."""
 
 LAGS = (1, 2, 3, 5, 10)
 """Steps between the values of a series whose products are averaged."""
@@ -24,10 +27,10 @@ TINY = 1e-6
 def block_statistics(features: np.ndarray, layout: Layout) -> np.ndarray:
     """Moments and regressions of all sets and series.
 
-    Means of powers and of products of columns, from which the sufficient statistics of normal,
-    linear and autoregressive models follow; and the coefficients of outcomes on varied data by
-    least squares. Statistics of parameters to be inferred as features: Fearnhead and Prangle
-    (2012), Constructing summary statistics for approximate Bayesian computation, JRSS B 74.
+    Means, roots of means of powers, and means of products of columns, from which the sufficient
+    statistics of normal, linear and autoregressive models follow; coefficients of outcomes on
+    varied data by least squares; quantiles. Such summaries of data: Fearnhead and Prangle (2012),
+    Constructing summary statistics for approximate Bayesian computation, JRSS B 74.
 
     Parameters
     ----------
@@ -67,20 +70,23 @@ def gap_statistics(features: np.ndarray, layout: Layout) -> np.ndarray:
 
 def _moments(rows: np.ndarray, block: Block, gaps: bool) -> list[np.ndarray]:
     """Statistics of (datasets, length, columns), each (datasets, some)."""
-    seen = np.isfinite(rows)
+    seen = np.isfinite(rows).astype(np.float64)
     values = np.clip(np.where(seen, rows, 0.0), -FARTHEST, FARTHEST)
-    number = np.maximum(seen.sum(axis=1), 1)
-    columns = rows.shape[2]
-    found = [values.sum(axis=1) / number]
-    if columns <= MOST_COLUMNS:
-        i, j = np.triu_indices(columns)
+    number = np.maximum(seen.sum(axis=1), 1.0)
+    columns, own = rows.shape[2], block.outcomes
+    squares = np.square(values)
+    found = [values.sum(axis=1) / number, np.sqrt(squares.sum(axis=1) / number)]
+    left = values[..., :own]
+    if 0 < own < columns <= MOST_COLUMNS:
+        i, j = np.triu_indices(columns, 1)
         found.append((_products(values, values) / np.maximum(_products(seen, seen), 1))[:, i, j])
-    else:
-        found.append(np.square(values).sum(axis=1) / number)
-    own = values[..., : block.outcomes]
-    found += [(own**power).sum(axis=1) / number[:, : block.outcomes] for power in (3, 4)]
-    if 0 < block.outcomes < columns <= MOST_COLUMNS:
-        found.append(_regression(values, seen.all(axis=2), block.outcomes))
+        coefficients, left = _regression(values, seen.all(axis=2), own)
+        found.append(coefficients)
+    if block.kind != "row":  # whose values networks see one by one
+        cubes = (squares * values)[..., :own].sum(axis=1) / number[:, :own]
+        found.append(np.cbrt(cubes))
+    if block.kind == "set":
+        found.append(_quantiles(np.where(seen[..., :own], left, np.inf)))
     if gaps:
         found += [np.log(number), seen.mean(axis=1)]
     return found
@@ -88,22 +94,32 @@ def _moments(rows: np.ndarray, block: Block, gaps: bool) -> list[np.ndarray]:
 
 def _products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Sums of products of columns: (datasets, columns, columns)."""
-    return np.swapaxes(left, 1, 2).astype(np.float64) @ right
+    return np.swapaxes(left, 1, 2) @ right
 
 
-def _regression(values: np.ndarray, complete: np.ndarray, outcomes: int) -> np.ndarray:
-    """Coefficients of outcomes on the other columns and one, and log variances of what is left."""
+def _quantiles(values: np.ndarray) -> np.ndarray:
+    """Quantiles of (datasets, length, outcomes), infinite where there are none."""
+    ascending = np.sort(np.swapaxes(values, 1, 2), axis=2)
+    last = np.maximum(np.isfinite(ascending).sum(axis=2, keepdims=True) - 1, 0)
+    places = np.round(np.array(QUANTILES) * last).astype(int)
+    found = np.take_along_axis(ascending, places, axis=2)
+    return np.where(np.isfinite(found), found, 0.0).reshape(len(values), -1)
+
+
+def _regression(
+    values: np.ndarray, complete: np.ndarray, outcomes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients of outcomes on the other columns and one, log variances of what is left; it."""
     weight = complete[..., None].astype(np.float64)
     y, x = values[..., :outcomes] * weight, values[..., outcomes:] * weight
     x = np.concatenate([weight, x], axis=2)
     gram = _products(x, x) + RIDGE * np.eye(x.shape[2])
     cross = _products(x, y)
     coefficients = np.linalg.solve(gram, cross)
-    explained = np.einsum("nqo,nqo->no", coefficients, cross)
-    left = np.maximum(np.square(y).sum(axis=1) - explained, 0.0)
-    variance = left / np.maximum(complete.sum(axis=1), 1)[:, None]
+    left = y - x @ coefficients
+    variance = np.square(left).sum(axis=1) / np.maximum(complete.sum(axis=1), 1)[:, None]
     flat = np.clip(coefficients.reshape(len(values), -1), -FARTHEST, FARTHEST)
-    return np.concatenate([flat, np.log(variance + TINY)], axis=1)
+    return np.concatenate([flat, np.log(variance + TINY)], axis=1), left
 
 
 def _lagged(rows: np.ndarray, block: Block) -> np.ndarray:

@@ -9,10 +9,13 @@ import numpy as np
 from pymc_amortized.backend import compiled, tf, tfd, tfp
 from pymc_amortized.layout import Inputs
 
-__all__ = ["ConditionalFlow", "Network", "Summary"]
+__all__ = ["VALUES", "ConditionalFlow", "Network", "Summary"]
 
 ROWS = 2**16
 """Draws that are worked on at a time."""
+
+VALUES = 2**20
+"""Inputs that are summarized at a time."""
 
 WIDE_PART = 0.2
 """Part of the defensive draws whose noise is wider."""
@@ -92,8 +95,9 @@ class Network:
 
     def summaries(self, features: np.ndarray) -> np.ndarray:
         """Summaries of encoded data: (datasets, inputs) to (datasets, features)."""
-        blocks = range(0, len(features), ROWS)
-        some = (features[k : k + ROWS].astype(np.float32) for k in blocks)
+        rows = max(1, VALUES // self.inputs.size)
+        blocks = range(0, len(features), rows)
+        some = (features[k : k + rows].astype(np.float32) for k in blocks)
         return np.concatenate([self._summarize(block).numpy() for block in some])
 
     def loss(self, parameters: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
@@ -167,7 +171,7 @@ class Network:
         step = max(1, ROWS // draws)
         for start in range(0, len(features), step):
             some = slice(start, min(start + step, len(features)))
-            context = self._summarize(features[some].astype(np.float32))
+            context = self.summaries(features[some])
             for first in range(0, draws, ROWS):
                 yield some, slice(first, min(first + ROWS, draws)), context
 

@@ -118,6 +118,7 @@ def nuts_sampler(
     """
     target = whitened_model(model, shapes, fillers)
     run = (_nutpie if find_spec("nutpie") else _pymc)(target)
+    known = inputs_of(target).keys()
 
     def sample(
         observed: Sequence[Arrays],
@@ -128,9 +129,10 @@ def nuts_sampler(
     ) -> Iterator[tuple[int, Chains]]:
         """Draw for each dataset."""
         seeds = rng.integers(2**31, size=len(launches)).tolist()
+        complete = [completed(values, fillers) for values in observed]
         tasks = [
-            Task(_data(completed(values, fillers), launch), _whitened(launch), draws, tune, seed)
-            for values, launch, seed in zip(observed, launches, seeds, strict=True)
+            Task(_data(values, launch, known), _whitened(launch), draws, tune, seed)
+            for values, launch, seed in zip(complete, launches, seeds, strict=True)
         ]
         for number, z, divergences in run(tasks):
             launch = launches[number]
@@ -197,9 +199,10 @@ def _pieces(vector: Any, shapes: Mapping[str, tuple[int, ...]]) -> list[Any]:
     ]
 
 
-def _data(observed: Arrays, launch: Launch) -> dict[str, np.ndarray]:
+def _data(observed: Arrays, launch: Launch, known: Collection[str]) -> dict[str, np.ndarray]:
     data = {f"data_of_{name}": value for name, value in observed.items()}
-    return data | {"centre": launch.centre, "scale": launch.scale}
+    data |= {"centre": launch.centre, "scale": launch.scale}
+    return {name: value for name, value in data.items() if name in known}
 
 
 def _whitened(launch: Launch) -> np.ndarray:

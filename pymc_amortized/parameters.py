@@ -128,13 +128,13 @@ class Parameters(NamedTuple):
         """
         return dequantized(values, self.discrete, rng)
 
-    def deterministics(self, values: Arrays, observed: Arrays) -> dict[str, np.ndarray]:
+    def deterministics(self, values: Arrays) -> dict[str, np.ndarray]:
         """Compute the deterministics from values of the other variables.
 
         Parameters
         ----------
-        values, observed : mapping of str to ndarray of shape (n, *shape)
-            Free and observed variables; of the observed those in ``needs``.
+        values : mapping of str to ndarray of shape (n, *shape)
+            Free variables, and the observed ones in ``needs``.
 
         Returns
         -------
@@ -143,7 +143,7 @@ class Parameters(NamedTuple):
         """
         if not self.derived:
             return {}
-        given = [*(values[n] for n in self.names), *(observed[n] for n in self.needs)]
+        given = [values[name] for name in (*self.names, *self.needs)]
         return dict(zip(self.derived, self.deterministic(*given), strict=True))
 
 

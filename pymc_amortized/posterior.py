@@ -26,6 +26,7 @@ from pymc_amortized.refinement import check_refine
 from pymc_amortized.results import (
     labelled_groups,
     warn_of_chains,
+    warn_of_lengths,
     warn_of_nothing,
     warn_of_ranges,
     warn_of_surprise,
@@ -54,6 +55,8 @@ class _Default(str):
 
     __slots__ = ()
 
+
+Observed = Mapping[str, Any] | xr.Dataset | Sequence[Mapping[str, Any]]
 
 PSIS = _Default("psis")
 
@@ -122,7 +125,7 @@ class AmortizedPosterior:
 
     def sample(
         self,
-        observed: Mapping[str, Any] | xr.Dataset | None = None,
+        observed: Observed | None = None,
         *,
         draws: int = 1000,
         chains: int = 4,
@@ -138,7 +141,8 @@ class AmortizedPosterior:
         ----------
         observed : mapping of str to array_like, or xarray.Dataset, optional
             Values of all observed variables, and of the ``pm.Data`` that the posterior was trained
-            to let vary; by default the model's own, as they are at the call. NaN, or masked, where
+            to let vary; by default the model's own, as they are at the call. A list of mappings is
+            many datasets, of different lengths where these vary. NaN, or masked, where
             values are missing that it was trained to go without. One leading axis more
             than a variable has (the dim ``dataset``), or xarray dims that it does not have, are
             many datasets, which are matched by their labels where they have any. Where data vary,
@@ -230,6 +234,7 @@ class AmortizedPosterior:
         if refined == "auto":
             warn_of_chains(drawn, draws, datasets)
         warn_of_nothing(datasets, self._missing.draw)
+        warn_of_lengths(self.settings.get("lengths", {}), self._parts.ends, datasets)
         warn_of_ranges(self.settings.get("varied", {}), datasets)
         warn_of_surprise(drawn.diagnosis["surprise"], datasets)
         if refined:
@@ -240,7 +245,7 @@ class AmortizedPosterior:
     def log_prob(
         self,
         parameters: Mapping[str, Any] | xr.Dataset,
-        observed: Mapping[str, Any] | xr.Dataset | None = None,
+        observed: Observed | None = None,
     ) -> xr.DataArray:
         """Log density of the amortized posterior, in the model's own, constrained parameters.
 
@@ -275,7 +280,7 @@ class AmortizedPosterior:
 
     def calibrate(
         self,
-        observed: Mapping[str, Any] | xr.Dataset | None = None,
+        observed: Observed | None = None,
         *,
         simulations: int = 1000,
         draws: int = 200,
@@ -386,9 +391,9 @@ class AmortizedPosterior:
         parts = (self._preconditioner, self._network, self._familiarity, self._missing)
         write(path, self.model, *parts, self.settings, self._parameters.names)
 
-    def _read(self, observed: Mapping[str, Any] | xr.Dataset | None) -> Datasets:
+    def _read(self, observed: Observed | None) -> Datasets:
         check_unchanged(self.model, self._parameters.free, self._constants)
-        datasets = read_datasets(self.model, observed, self._missing.draw)
+        datasets = read_datasets(self.model, observed, self._missing)
         if self._parts.support is not None:
             self._parts.support.check(datasets)
         return datasets

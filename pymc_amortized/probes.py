@@ -36,7 +36,7 @@ def probes(model: pm.Model) -> Arrays:
         ``vector`` (points, size), ``data`` (points, elements) and ``log_density`` (points,); empty
         where not even the prior has a density.
     """
-    draws = forward_sampler(model, sort=sorted_names(model)).draw(PROBES, 0)
+    draws = forward_sampler(model, sort=sorted_names(model)).complete(PROBES, 0)
     of_model = parameters(model, draws)
     of_points = _probe_density(model, of_model.shapes)
     if of_points is None:

@@ -8,20 +8,23 @@ import pymc as pm
 import xarray as xr
 
 from pymc_amortized.data import Datasets
+from pymc_amortized.ends import Ends
 from pymc_amortized.inference_data import (
     constant_data,
     dataset_values,
     labelled,
     observed_data,
 )
+from pymc_amortized.lengths import cut, lengths_in, lengths_of
 from pymc_amortized.refinement import first_proposals, threshold, untrusted
 from pymc_amortized.rescue import largest_r_hat
 from pymc_amortized.sampling import Drawn
-from pymc_amortized.structure import varied_names
+from pymc_amortized.structure import dims_of, observed_names, varied_names
 
 __all__ = [
     "labelled_groups",
     "warn_of_chains",
+    "warn_of_lengths",
     "warn_of_nothing",
     "warn_of_ranges",
     "warn_of_surprise",
@@ -61,6 +64,7 @@ def labelled_groups(
     dict of str to xarray.Dataset
         Groups by name.
     """
+    drawn, datasets = _trimmed(model, drawn, datasets)
     shape = (*sample_shape, *datasets.sizes)
     leading = {"chain": None, "draw": None, **datasets.dims}
     sampled = {
@@ -78,6 +82,33 @@ def labelled_groups(
     groups["observed_data"] = observed_data(model, data, datasets.dims)
     groups["constant_data"] = constant_data(model, varied, datasets.dims)
     return groups
+
+
+def _trimmed(model: pm.Model, drawn: Drawn, datasets: Datasets) -> tuple[Drawn, Datasets]:
+    """Arrays as long as the longest of these datasets."""
+    lengths, dims = lengths_of(model), dims_of(model)
+    if lengths is None:
+        return drawn, datasets
+    data = {name: datasets.values[name] for name in observed_names(model)}
+    own = lengths_in(data, dims, list(lengths.pools))
+    longest = {dim: int(each.max()) for dim, each in own.items()}
+    parts = (cut(part, longest, dims) for part in (drawn.values, drawn.predicted))
+    values, predicted, trimmed = (
+        _whole(model, part) for part in (*parts, cut(datasets.values, longest, dims))
+    )
+    return (
+        drawn._replace(values=values, predicted=predicted),
+        datasets._replace(values=trimmed),
+    )
+
+
+def _whole(model: pm.Model, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Integers again, where nothing is left behind an end."""
+    dtypes = {name: model[name].dtype for name in arrays}
+    return {
+        name: array.astype(dtypes[name]) if np.isfinite(array).all() else array
+        for name, array in arrays.items()
+    }
 
 
 def warn_of_surprise(surprise: np.ndarray, datasets: Datasets) -> None:
@@ -115,8 +146,8 @@ def warn_of_ranges(ranges: Mapping[str, Sequence[float]], datasets: Datasets) ->
         outside = (rows < low - slack) | (rows > high + slack)
         if (bad := np.flatnonzero(outside.any(axis=1))).size:
             warnings.warn(
-                f"{name!r}{_of(datasets, bad)} goes from {rows[bad].min():.4g} to "
-                f"{rows[bad].max():.4g}, and it was varied from {low:.4g} to {high:.4g} in "
+                f"{name!r}{_of(datasets, bad)} goes from {np.nanmin(rows[bad]):.4g} to "
+                f"{np.nanmax(rows[bad]):.4g}, and it was varied from {low:.4g} to {high:.4g} in "
                 "training: the network extrapolates there. Train with a wider `vary`.",
                 stacklevel=3,
             )
@@ -142,6 +173,33 @@ def warn_of_nothing(datasets: Datasets, gaps: Collection[str]) -> None:
             "and the posterior given no other data is the prior.",
             stacklevel=3,
         )
+
+
+def warn_of_lengths(
+    ranges: Mapping[str, Sequence[int]], ends: Ends | None, datasets: Datasets
+) -> None:
+    """Warn of datasets that are shorter or longer than those trained on.
+
+    Parameters
+    ----------
+    ranges : mapping of str to sequence of int
+        Smallest and largest length of each dim in simulations.
+    ends : Ends or None
+        Finds the lengths of datasets.
+    datasets : Datasets
+        What draws are given.
+    """
+    own = ends.of(datasets.values) if ranges else {}
+    for dim, (low, high) in ranges.items():
+        if (bad := np.flatnonzero((own[dim] < low) | (own[dim] > high))).size:
+            found = np.unique(own[dim][bad])
+            warnings.warn(
+                f"The length of {dim!r}{_of(datasets, bad)} is "
+                f"{' to '.join(map(str, dict.fromkeys((found[0], found[-1]))))}, and it was varied "
+                f"from {low} to {high} in training: the network extrapolates there. Train with a "
+                "wider `vary`.",
+                stacklevel=3,
+            )
 
 
 def warn_of_weights(drawn: Drawn, draws: int, datasets: Datasets) -> None:

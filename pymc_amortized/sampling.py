@@ -18,6 +18,7 @@ from pymc_amortized.preconditioning import Preconditioner
 from pymc_amortized.refinement import diagnose, first_proposals, more_proposals, resample
 
 if TYPE_CHECKING:
+    from pymc_amortized.ends import DensityByLength
     from pymc_amortized.networks import Network
 
 __all__ = ["Drawn", "Predict", "Sampler"]
@@ -96,15 +97,18 @@ class Sampler(NamedTuple):
     density : Density or None
         The model's log joint, None where it has no likelihood.
     given : sequence of str
-        Varied data, which predictions need.
+        Data that predictions, and where lengths vary deterministics, need.
+    deterministics : callable
+        Takes values of free variables and of data, (n, *shape) each, returns deterministics.
     """
 
     parameters: Parameters
     preconditioner: Preconditioner
     network: "Network"
     familiarity: Familiarity
-    density: Density | None
-    given: Sequence[str] = ()
+    density: "Density | DensityByLength | None"
+    given: Sequence[str]
+    deterministics: Callable[[Arrays], dict[str, np.ndarray]]
 
     def draw(
         self,
@@ -276,8 +280,8 @@ class Sampler(NamedTuple):
         """The variables wanted, those derived from others included."""
         values = dict(free)
         if set(names) & set(self.parameters.derived):
-            needed = _repeated(observed, self.parameters.needs, draws)
-            values |= self.parameters.deterministics(free, needed)
+            needed = _repeated(observed, [*self.parameters.needs, *self.given], draws)
+            values |= self.deterministics(free | needed)
         return {name: values[name] for name in names}
 
     def log_prob(self, points: Points, observed: Arrays) -> np.ndarray:

@@ -77,7 +77,7 @@ class DeepSet(_Sets):
     """
 
     def __init__(
-        self, block: Block, rng: np.random.Generator, *, width: int = 64, layers: int = 2
+        self, block: Block, rng: np.random.Generator, *, width: int = 32, layers: int = 1
     ) -> None:
         super().__init__(block, partial(_Mean, rng=rng, width=width, layers=layers), width)
 

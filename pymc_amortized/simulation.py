@@ -144,10 +144,8 @@ class Simulator(NamedTuple):
         """
         vector, _ = self.parameters.unconstrain(self.parameters.dequantized(draws, rng))
         observed = {name: draws[name] for name in self.observed}
-        gaps = self.missing.draw if masked else ()
-        complete = flat({n: np.nan_to_num(v) if n in gaps else v for n, v in observed.items()})
+        good = np.isfinite(vector).all(axis=1) & self.missing.finite(observed, masked=masked)
         data = flat(observed if masked else self.missing.apply(observed, rng, empty=EMPTY))
-        good = np.isfinite(vector).all(axis=1) & np.isfinite(complete).all(axis=1)
         pairs = Simulations(vector[good], data[good], int((~good).sum()))
         if found is not None:
             pairs = found.join(pairs)
@@ -187,7 +185,8 @@ def simulate(
     draws : int, default 1000
         Number of draws, at least 1.
     vary : mapping of str to distribution or callable, optional
-        The ``pm.Data`` that change from draw to draw, see :func:`pymc_amortized.fit`.
+        The ``pm.Data``, and the dims by their lengths, that change from draw to draw, see
+        :func:`pymc_amortized.fit`. Data are NaN behind their ends.
     missing : mapping of str to float or callable, optional
         Which observed values are missing, NaN in the result, see :func:`pymc_amortized.fit`.
     vectorized : bool, default False

@@ -35,6 +35,8 @@ class Standardization(NamedTuple):
     def forward(self, values: np.ndarray) -> np.ndarray:
         """Standardize values of shape (*batch, size)."""
         scaled = (values - self.location) / self.scale
+        if not self.heavy.any():
+            return scaled
         return np.where(self.heavy, np.arcsinh(scaled), scaled)
 
     def inverse(self, standardized: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from pymc_amortized.exceptions import UnsupportedModelError
 from pymc_amortized.graphs import (
+    SHORTER,
     ancestors_by_value,
     frozen,
     given_values,
@@ -170,12 +171,17 @@ def observed_covariates(model: pm.Model) -> list[str]:
 
 
 def _source(value: Variable) -> Variable:
-    """What a value is a cast or a transpose of, such as data whose dims are in another order."""
-    while value.owner and (
-        isinstance(value.owner.op, DimShuffle)
-        or (isinstance(value.owner.op, Elemwise) and isinstance(value.owner.op.scalar_op, Cast))
-    ):
-        (value,) = value.owner.inputs
+    """What a value is a cast or a transpose of, or has been lengthened from."""
+    while value.owner:
+        op = value.owner.op
+        if hasattr(value.tag, SHORTER):
+            value = getattr(value.tag, SHORTER)
+        elif isinstance(op, DimShuffle) or (
+            isinstance(op, Elemwise) and isinstance(op.scalar_op, Cast)
+        ):
+            (value,) = value.owner.inputs
+        else:
+            break
     return value
 
 

@@ -32,6 +32,10 @@ __all__ = [
 
 Factory = Callable[[Inputs, np.random.Generator], Fused]
 
+MOST_LEARNED = 512
+"""Values of a set, series or plane that the default has a network for; beyond, it would take most
+of the time of training, and statistics of many values tell more than those of few."""
+
 POOLED = {"set": DeepSet, "row": DeepSet}
 DEFAULTS = {**POOLED, "series": Convolution, "grid": Convolution}
 
@@ -40,7 +44,8 @@ def structured(*, width: int = 128, blocks: int = 3, features: int = 32) -> Fact
     """Summarize each part of the data by what its structure calls for: the default.
 
     A deep set for exchangeable elements, sets of sets included; a convolution for series and
-    planes; a residual perceptron for everything else.
+    planes; a residual perceptron for everything else. Of sets, series and planes of more than 512
+    values statistics alone: pass another factory to have networks for these.
 
     Parameters
     ----------
@@ -85,14 +90,14 @@ def residual_mlp(*, width: int = 128, blocks: int = 3, features: int = 32) -> Fa
     return partial(_residual_mlp, width=width, blocks=blocks, features=features)
 
 
-def deep_set(*, width: int = 64, layers: int = 2, features: int = 32) -> Factory:
+def deep_set(*, width: int = 32, layers: int = 1, features: int = 32) -> Factory:
     """Summarize exchangeable elements by the mean of what a network makes of each.
 
     Parameters
     ----------
-    width : int, default 64
+    width : int, default 32
         Length of the vectors that are averaged.
-    layers : int, default 2
+    layers : int, default 1
         Residual layers before the mean.
     features : int, default 32
         Length of the summary.
@@ -230,7 +235,8 @@ def _fused(
 
 
 def _structured(inputs: Inputs, rng: np.random.Generator, **sizes: int) -> Fused:
-    return _fused(inputs, rng, {}, **sizes)
+    learned = [block for block in inputs.blocks if block.index.size <= MOST_LEARNED]
+    return _fused(inputs._replace(blocks=tuple(learned)), rng, {}, **sizes)
 
 
 def _residual_mlp(inputs: Inputs, rng: np.random.Generator, **sizes: int) -> Fused:

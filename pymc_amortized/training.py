@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pymc_amortized.backend import compiled, keras, tf
-from pymc_amortized.networks import Network
+from pymc_amortized.networks import VALUES, Network
 
 __all__ = ["History", "Round", "Schedule", "train"]
 
@@ -253,10 +253,19 @@ def _compiled(
 
 def _evaluation(network: Network, held_out: tuple[np.ndarray, np.ndarray]) -> Callable[[], float]:
     """Compile the mean held-out loss."""
-    tensors = [tf.constant(part) for part in held_out]
+    number = len(held_out[0])
+    parts = max(1, number * network.inputs.size // VALUES)
+    tensors = [tuple(map(tf.constant, part)) for part in _parted(held_out, parts)]
 
-    def mean_loss() -> tf.Tensor:
-        return tf.reduce_mean(network.loss(*tensors))
+    def total_loss(parameters: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum(network.loss(parameters, features))
 
-    run = compiled(mean_loss, xla=True)
-    return lambda: float(run())
+    run = compiled(total_loss, xla=True)
+    return lambda: sum(float(run(*part)) for part in tensors) / number
+
+
+def _parted(held_out: tuple[np.ndarray, np.ndarray], parts: int) -> list[tuple[np.ndarray, ...]]:
+    """Parts of equal length, which are compiled once, and what is left over."""
+    step = len(held_out[0]) // parts
+    starts = range(0, len(held_out[0]), step)
+    return [tuple(array[k : k + step] for array in held_out) for k in starts]

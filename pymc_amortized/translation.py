@@ -35,6 +35,8 @@ def translated(
     *,
     transform: ChangeTransform = lambda _, transform: transform,
     values: Mapping[Variable, Variable] | None = None,
+    own_values: Mapping[Variable, Variable] | None = None,
+    lengths: Mapping[str, int] | None = None,
 ) -> pm.Model:
     """Make a model of the counterparts of another one's variables.
 
@@ -51,16 +53,23 @@ def translated(
     values : mapping of Variable to Variable, optional
         The ``pm.Data`` whose counterparts are observed variables, behind those of the other
         model, and the values of these; by default none.
+    own_values : mapping of Variable to Variable, optional
+        Counterparts of observed values, where they are not those of the same variable as data.
+    lengths : mapping of str to int, optional
+        Dims that have another length than in the other model, and numbers for coords.
 
     Returns
     -------
     pm.Model
         The counterparts under the same names, in the same order, with the same dims.
     """
-    own = {rv: counterparts[model.rvs_to_values[rv]] for rv in observed_variables(model)}
+    known = {**counterparts, **(own_values or {})}
+    own = {rv: known[model.rvs_to_values[rv]] for rv in observed_variables(model)}
     values = own | dict(values or {})
     new = pm.Model()
     new._coords = model.coords
+    if lengths:
+        new._coords = {**model.coords, **{dim: tuple(range(n)) for dim, n in lengths.items()}}
     new._dim_lengths = {dim: counterparts[length] for dim, length in model.dim_lengths.items()}
     lists = {data: new.data_vars for data in model.data_vars if data not in values}
     lists |= dict.fromkeys(model.free_RVs, new.free_RVs)

@@ -24,6 +24,15 @@ from pymc_amortized.graphs import (
     pymc_deprecations,
     variables,
 )
+from pymc_amortized.lengths import LENGTHS, Lengths, length_pool
+from pymc_amortized.resizing import (
+    check_follows,
+    check_varying_dims,
+    length_constants,
+    own_lengths,
+    own_values,
+    padded,
+)
 from pymc_amortized.translation import Memo, graphs_of, translated
 from pymc_amortized.vectorization import is_drawn
 
@@ -70,8 +79,8 @@ class Varied(RandomVariable):
 
 
 def resampled(rows: np.ndarray) -> DrawOne:
-    """Draw one of some arrays, each as likely as the others: (n, *shape)."""
-    return lambda rng, _: rows[rng.integers(len(rows))]
+    """Draw one of some arrays, (n, *shape), each as likely as the others, or the first part."""
+    return lambda rng, shape: rows[rng.integers(len(rows))][tuple(map(slice, shape))]
 
 
 def varied_model(model: pm.Model, vary: Mapping[str, Any] | None) -> pm.Model:
@@ -86,13 +95,15 @@ def varied_model(model: pm.Model, vary: Mapping[str, Any] | None) -> pm.Model:
     vary : mapping of str to TensorVariable or callable, or None
         Names of ``pm.Data``, and what they are drawn from in simulations: a distribution made by
         ``.dist``, independent along the leading axes that it lacks, or a function of a
-        ``numpy.random.Generator`` and the shape of one array.
+        ``numpy.random.Generator`` and the shape of one array. Names of dims, and what their lengths
+        are drawn from.
 
     Returns
     -------
     pm.Model
         The same model if nothing varies. Otherwise one of the same variables and data, of which
-        the varied ones are observed variables behind the others.
+        the varied ones are observed variables behind the others. Where lengths vary, the model at
+        the longest, see :func:`pymc_amortized.lengths.lengths_of`.
 
     Raises
     ------
@@ -105,12 +116,57 @@ def varied_model(model: pm.Model, vary: Mapping[str, Any] | None) -> pm.Model:
     """
     if vary is None or not _as_mapping(vary):
         return model
-    data = {name: _data(model, name) for name in vary}
-    drawn = {v: _drawn(name, vary[name], v) for name, v in data.items()}
+    dims = [name for name in vary if name in model.dim_lengths and not _is_data(model, name)]
+    sources = {name: source for name, source in vary.items() if name not in dims}
+    if not dims:
+        return _translation(model, sources, {})
+    check_varying_dims(model, dims, sources)
+    pools = {dim: length_pool(dim, vary[dim]) for dim in dims}
+    labels = {dim: model.coords.get(dim) for dim in dims}
+    lengths = Lengths(pools, own_lengths(model, dims), labels, _At(model, sources))
+    new = _translation(model, sources, lengths.longest)
+    check_follows(new, lengths)
+    setattr(new, LENGTHS, lengths)
+    return new
+
+
+class _At:
+    """The model at given lengths, made once for each."""
+
+    def __init__(self, model: pm.Model, sources: Mapping[str, Any]) -> None:
+        self.model, self.sources = model, sources
+        self.made: dict[tuple[int, ...], pm.Model] = {}
+
+    def __call__(self, lengths: Mapping[str, int]) -> pm.Model:
+        key = tuple(lengths.values())
+        if key not in self.made:
+            self.made[key] = _translation(self.model, self.sources, lengths)
+        return self.made[key]
+
+
+def _translation(
+    model: pm.Model, sources: Mapping[str, Any], lengths: Mapping[str, int]
+) -> pm.Model:
+    data = {name: _data(model, name) for name in sources}
+    drawn = {v: _drawn(n, sources[n], v, _shape(model, v, lengths)) for n, v in data.items()}
     inside = {v: rv if rv.dtype == v.dtype else rv.astype(v.dtype) for v, rv in drawn.items()}
     with pymc_deprecations():
-        counterparts = _copied(graphs_of(model), inside) | {v: v for v in model.data_vars} | drawn
-        return translated(model, counterparts, values={v: _value(v, rv) for v, rv in drawn.items()})
+        values = {v: padded(_value(v, rv), rv.type.shape) for v, rv in drawn.items()}
+        longer = own_values(model, lengths)
+        constants = length_constants(model, lengths)
+        copied = _copied(graphs_of(model), inside | constants | longer)
+        counterparts = copied | {v: v for v in model.data_vars} | drawn
+        return translated(model, counterparts, values=values, own_values=longer, lengths=lengths)
+
+
+def _is_data(model: pm.Model, name: str) -> bool:
+    return name in {v.name for v in model.data_vars}
+
+
+def _shape(model: pm.Model, data: SharedVariable, lengths: Mapping[str, int]) -> tuple[int, ...]:
+    dims = model.named_vars_to_dims.get(data.name) or [None] * data.ndim
+    own = np.shape(data.get_value())
+    return tuple(lengths.get(dim, size) for dim, size in zip(dims, own, strict=True))
 
 
 def _as_mapping(vary: Any) -> Mapping[str, Any]:
@@ -148,17 +204,14 @@ def _data(model: pm.Model, name: str) -> SharedVariable:
 def _what_it_is(model: pm.Model, name: str) -> str:
     if name in variables(model):
         return "a variable: free ones are inferred, observed ones vary in any case. Leave it out."
-    if name in model.coords:
-        return "a dim, whose length cannot vary yet. Leave it out."
     return (
         "which the model does not have. Arrays that shall vary must be pm.Data: write "
         f"{name} = pm.Data({name!r}, values)."
     )
 
 
-def _drawn(name: str, source: Any, data: SharedVariable) -> TensorVariable:
-    """A random variable that stands for data."""
-    shape = np.shape(data.get_value())
+def _drawn(name: str, source: Any, data: SharedVariable, shape: tuple[int, ...]) -> TensorVariable:
+    """A random variable that stands for data, of a shape."""
     if isinstance(source, Variable):
         rv = _resized(name, source, shape)
         draws = _tried(name, lambda: pm.draw(rv, TRIALS, random_seed=0, mode="FAST_COMPILE"))

@@ -47,7 +47,7 @@ def round_trip(case: Case) -> float:
     _, forward_log_det = of_vector.unconstrain(within)
     values, log_det = of_vector.constrain(vector)
     pairs = [(values[n], draws[n]) for n in of_vector.names]
-    pairs += [(v, draws[n]) for n, v in of_vector.deterministics(draws, draws).items()]
+    pairs += [(v, draws[n]) for n, v in of_vector.deterministics(draws).items()]
     errors = [_error(a, b) for a, b in [*pairs, (forward_log_det, log_det)]]
     return max(errors)
 

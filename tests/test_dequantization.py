@@ -15,6 +15,7 @@ from pymc_amortized.density import density
 from pymc_amortized.dequantization import CELL_POINTS, dequantized, within_cells
 from pymc_amortized.forward import forward_sampler
 from pymc_amortized.graphs import pymc_deprecations
+from pymc_amortized.missing import missing_data
 from pymc_amortized.parameters import Parameters, parameters
 
 QUIET = {"random_seed": 1, "progressbar": False}
@@ -297,7 +298,9 @@ def test_training_sees_another_uniform_each_time() -> None:
     """The vectors of all simulations with one change point fill its cell."""
     from pymc_amortized.fitting import _simulator
 
-    simulator = _simulator(CASES["change_point"].build(), ["tau"], vectorized=False, seed=1)
+    model = CASES["change_point"].build()
+    gaps = missing_data(model, None)
+    simulator = _simulator(model, ["tau"], gaps, vectorized=False, seed=1)
     vector = simulator.draw(7000, 2).vector
     np.testing.assert_array_equal(vector, simulator.draw(7000, 2).vector)
     within = 7 * stats.norm.cdf(vector[:, 0])

@@ -110,7 +110,7 @@ def test_statistics_hold_what_is_sufficient_for_a_line_whatever_is_missing() -> 
     found = block_statistics(data, layout)
     y, x = data[:, seen], data[:, LONG : 3 * LONG].reshape(3, LONG, 2)
     expected = (y[:, :, None] * x[:, seen]).mean(axis=1)
-    for values in [y.mean(axis=1), (y**2).mean(axis=1), *expected.T]:
+    for values in [y.mean(axis=1), np.sqrt((y**2).mean(axis=1)), *expected.T]:
         assert np.isclose(found, values[:, None]).any(axis=1).all()
     for row in range(3):
         design = np.column_stack([np.ones(LONG), x[row]])[seen]

@@ -24,6 +24,10 @@ COUNTS = np.array([3, 0, 5, 1, 2, 4, 0, 2])
 SHAPE, RATE = 2.0, 0.5
 
 
+def gaps(made: pm.Model):
+    return missing_data(made, {"y": 0.2})
+
+
 def counts() -> None:
     """Conjugate and skewed: the rate is Gamma(2 + sum, 0.5 + number) given what is seen."""
     rate = pm.Gamma("rate", SHAPE, RATE)
@@ -211,8 +215,8 @@ def test_gaps_that_nothing_was_trained_for_are_refused() -> None:
     with pytest.raises(ValueError, match=r"got 1 that are NaN.*pma.fit\(missing=\{'y': 0.2\}\)"):
         read_datasets(model(), {"y": np.r_[np.nan, COUNTS[1:]]})
     with pytest.raises(ValueError, match="finite values of 'y', got 1 "):
-        read_datasets(model(), {"y": np.r_[np.inf, COUNTS[1:]]}, ["y"])
-    values = read_datasets(model(), {"y": np.r_[np.nan, COUNTS[1:]]}, ["y"]).values
+        read_datasets(model(), {"y": np.r_[np.inf, COUNTS[1:]]}, gaps(model()))
+    values = read_datasets(model(), {"y": np.r_[np.nan, COUNTS[1:]]}, gaps(model())).values
     assert np.isnan(values["y"]).sum() == 1
     with pytest.raises(ValueError, match=r"integers \(int64\), got 0.5"):
-        read_datasets(model(), {"y": np.r_[np.nan, 0.5, COUNTS[2:]]}, ["y"])
+        read_datasets(model(), {"y": np.r_[np.nan, 0.5, COUNTS[2:]]}, gaps(model()))

@@ -7,6 +7,7 @@ from models import CASES
 
 import pymc_amortized as pma
 from pymc_amortized.forward import forward_sampler
+from pymc_amortized.missing import missing_data
 from pymc_amortized.parameters import parameters
 from pymc_amortized.simulation import Simulator
 from pymc_amortized.sources import Source, simulation_source
@@ -16,7 +17,8 @@ from pymc_amortized.structure import observed_names
 def source(simulations: object, seed: int = 1) -> Source:
     model = CASES["one_parameter"].build()
     sampler = forward_sampler(model)
-    simulator = Simulator(sampler, parameters(model, sampler.draw(2, 0)), observed_names(model))
+    of_model = parameters(model, sampler.draw(2, 0))
+    simulator = Simulator(sampler, of_model, observed_names(model), missing_data(model, None))
     return simulation_source(model, simulator, simulations, seed, progressbar=False)
 
 
