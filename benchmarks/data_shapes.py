@@ -181,9 +181,8 @@ def autoregressions() -> list[Figure]:
 
 
 def epidemic(rng, contact, recovery, size=None):
-    """New infections and recoveries of each day: (*batch, days, 2)."""
-    del size
-    contact, recovery = np.broadcast_arrays(contact, recovery)
+    """New infections and recoveries of each day: size is (*batch, days, 2)."""
+    contact, recovery = (np.reshape(rate, size[:-2]) for rate in (contact, recovery))
     susceptible = np.full(contact.shape, PEOPLE - 10)
     infected = np.full(contact.shape, 10)
     days = []
@@ -198,17 +197,8 @@ def epidemic(rng, contact, recovery, size=None):
 def sir(observed: np.ndarray) -> pm.Model:
     with pm.Model(coords={"day": range(DAYS), "event": ["infection", "recovery"]}) as model:
         contact, recovery = pm.LogNormal("contact", -0.7, 0.5), pm.LogNormal("recovery", -2, 0.4)
-        options = {"signature": "(),()->(d,e)", "ndim_supp": 2, "ndims_params": [0, 0]}
-        del options["signature"]
-        pm.Simulator(
-            "cases",
-            epidemic,
-            contact,
-            recovery,
-            observed=observed,
-            dims=("day", "event"),
-            **options,
-        )
+        dims = ("day", "event")
+        pm.Simulator("cases", epidemic, contact, recovery, observed=observed, dims=dims)
     return model
 
 

@@ -11,7 +11,7 @@ from pymc_amortized.graphs import outcome_variables
 from pymc_amortized.layout import Layout, data_layout
 from pymc_amortized.lengths import lengths_of
 from pymc_amortized.parameters import Parameters
-from pymc_amortized.structure import dims_of, observed_names, shapes
+from pymc_amortized.structure import dims_of, log_density, observed_names, shapes
 
 __all__ = ["check_exchangeable", "discovered", "layout_of"]
 
@@ -114,11 +114,15 @@ def _candidates(model: pm.Model, least: int) -> list[str]:
 
 
 def _ordered(model: pm.Model, exchangeable: Sequence[str]) -> list[str]:
-    """Dims along which an observed variable is one draw from a multivariate distribution."""
+    """Dims along which an observed variable is one draw from a multivariate distribution.
+
+    What a user's function draws is taken for one, whatever it says of itself.
+    """
     dims = dims_of(model)
     every = []
     for rv in outcome_variables(model):
-        support = getattr(rv.owner.op, "ndim_supp", 0)
+        known = log_density(model, rv) is not None
+        support = getattr(rv.owner.op, "ndim_supp", 0) if known else rv.ndim
         every += dims[rv.name][rv.ndim - support :]
     return [dim for dim in dict.fromkeys(every) if dim not in exchangeable]
 
