@@ -88,7 +88,8 @@ def _moments(rows: np.ndarray, block: Block, gaps: bool) -> list[np.ndarray]:
     if block.kind == "set":
         found.append(_quantiles(np.where(seen[..., :own], left, np.inf)))
     if gaps:
-        found += [np.log(number), seen.mean(axis=1)]
+        count = 1 + seen.sum(axis=1)
+        found += [np.log(count), 1 / np.sqrt(count)]
     return found
 
 
