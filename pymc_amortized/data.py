@@ -1,6 +1,6 @@
 """What users pass as data -> arrays with one leading axis of datasets, checked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -9,6 +9,7 @@ import pymc as pm
 import xarray as xr
 from pymc.backends.arviz import coords_and_dims_for_inferencedata
 
+from pymc_amortized.imputation import in_pattern
 from pymc_amortized.lengths import lengths_of, shortened
 from pymc_amortized.missing import Missing, missing_data
 from pymc_amortized.structure import (
@@ -22,9 +23,11 @@ from pymc_amortized.structure import (
     varied_names,
 )
 
-__all__ = ["Datasets", "flat", "own_data", "read_datasets"]
+__all__ = ["Datasets", "Observed", "flat", "longest_given", "own_data", "read_datasets"]
 
 DATASET_DIM = "dataset"
+
+Observed = Mapping[str, Any] | xr.Dataset | Sequence[Mapping[str, Any]]
 
 
 class Datasets(NamedTuple):
@@ -98,7 +101,7 @@ def flat(values: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def read_datasets(
     model: pm.Model,
-    observed: Mapping[str, Any] | xr.Dataset | Sequence[Mapping[str, Any]] | None = None,
+    observed: Observed | None = None,
     missing: Missing | None = None,
 ) -> Datasets:
     """Read what a user passes as `observed`.
@@ -195,6 +198,7 @@ def _as_mapping(
             f"these, or an xarray.Dataset, got {type(observed).__name__}. "
             f"Write {{{names[0]!r}: values}}."
         )
+    observed = in_pattern(model, observed)
     if fixed := [name for name in constant_data(model) if name in observed]:
         raise ValueError(
             f"observed: expected the model's observed variables {', '.join(map(repr, names))}, "
@@ -241,16 +245,40 @@ def _labelled(spec: _Spec, value: Any) -> xr.DataArray:
 def _lengthened(spec: _Spec, array: xr.DataArray) -> xr.DataArray:
     """Put NaN behind the ends of data whose lengths vary."""
     for dim, longest in spec.longest.items():
-        lacking = longest - array.sizes[dim]
-        if lacking < 0:
-            raise ValueError(
-                f"observed: expected {spec.name!r} of at most {longest} along {dim!r}, the longest "
-                f"that the posterior was trained on, got {array.sizes[dim]}. Train with longer "
-                "ones in `vary`, or leave out what is too long."
-            )
-        if lacking:
+        if (lacking := longest - array.sizes[dim]) > 0:
             array = array.drop_vars(dim, errors="ignore").pad({dim: (0, lacking)})
     return array
+
+
+def longest_given(model: pm.Model, observed: Observed | None) -> dict[str, int]:
+    """Lengths of the longest arrays among what a user passes, by dim; only of those that vary.
+
+    Parameters
+    ----------
+    model : pm.Model
+        Gives the dims.
+    observed : mapping, xarray.Dataset, or sequence of mappings, optional
+        As for :func:`read_datasets`.
+    """
+    lengths, found = lengths_of(model), {}
+    if lengths is None or observed is None:
+        return found
+    dims = dims_of(model)
+    for each in observed if isinstance(observed, Sequence) else [observed]:
+        for name in observed_names(model) if isinstance(each, Mapping) else ():
+            if name in each:
+                found |= _longer(found, lengths.pools, dims[name], each[name])
+    return found
+
+
+def _longer(
+    found: Mapping[str, int], varying: Collection[str], dims: tuple[str, ...], value: Any
+) -> dict[str, int]:
+    sizes = getattr(value, "sizes", None)
+    if sizes is None:
+        shape = np.shape(value) if hasattr(value, "shape") else np.shape(np.asarray(value, object))
+        sizes = dict(zip(reversed(dims), reversed(shape), strict=False))
+    return {d: max(found.get(d, 0), sizes[d]) for d in dims if d in varying and d in sizes}
 
 
 def _as_array(spec: _Spec, value: Any) -> np.ndarray:

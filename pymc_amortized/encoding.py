@@ -111,6 +111,15 @@ class Encoder(NamedTuple):
         own = np.arange(size - self.own_number, size)
         return Inputs(size, np.unique(plain), tuple(kinds), layout.gaps, own)
 
+    def lengthened(self, layout: Layout) -> "Encoder":
+        """The same for data that are longer: columns of blocks have one scale each."""
+        places = np.empty(layout.elements, int)
+        places[layout.rest] = self.layout.rest
+        for old, new in zip(self.layout.blocks, layout.blocks, strict=True):
+            places[new.index] = old.index.reshape(-1, old.index.shape[-1])[0]
+        of_data = Standardization(*(values[places] for values in self.data))
+        return self._replace(layout=layout, data=of_data)
+
     def arrays(self) -> dict[str, np.ndarray]:
         """All numbers, by name, for :meth:`from_arrays`."""
         parts = {"data": self.data, "statistics": self.statistics}

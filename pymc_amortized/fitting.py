@@ -17,6 +17,7 @@ from pymc_amortized.ends import DensityByLength, ends_of, seen_density
 from pymc_amortized.exchangeability import Found
 from pymc_amortized.familiarity import REFERENCES, Familiarity, fit_familiarity, traits
 from pymc_amortized.forward import forward_sampler
+from pymc_amortized.imputation import seen_model
 from pymc_amortized.lengths import lengths_of
 from pymc_amortized.missing import Missing, missing_data, unknown_density
 from pymc_amortized.named_dims import plain_model
@@ -168,7 +169,7 @@ def fit(
     >>> amortized
     AmortizedPosterior(rate | y)
     """
-    model = plain_model(pm.modelcontext(model))
+    model = seen_model(plain_model(pm.modelcontext(model)))
     check_model(model)
     names = chosen_names(var_names, free_names(model))
     _check_options(simulations, max_seconds, flow=flow)

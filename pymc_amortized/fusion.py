@@ -1,6 +1,7 @@
 """Networks for parts of the data, and one that fuses what they find."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any, Protocol
 
 import numpy as np
@@ -60,6 +61,14 @@ class Fused:
         """All weights."""
         networks = [*self.parts, self.head]
         return [variable for network in networks for variable in network.trainable_variables]
+
+    def lengthened(self, inputs: Inputs) -> "Fused":
+        """The same network, with the same weights, of data that are longer."""
+        known = [block.dim for block in self.inputs.blocks]
+        longer = copy(self)
+        blocks = tuple(block for block in inputs.blocks if block.dim in known)
+        longer.inputs = inputs._replace(blocks=blocks)
+        return longer
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         """Map (datasets, inputs) to (datasets, features)."""

@@ -1,6 +1,7 @@
 """Dims whose lengths change from dataset to dataset: data are as long as the longest, then NaN."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.random.op import RandomVariable
 
 __all__ = [
+    "LENGTHS",
     "Lengths",
     "cut",
     "groups_of_length",
@@ -48,17 +50,30 @@ class Lengths(NamedTuple):
         Coords of the model's own data.
     at : callable
         Takes lengths by dim, returns the model with these.
+    least : dict of str to int
+        Lengths that the model has at least, for data longer than any simulated.
     """
 
     pools: dict[str, np.ndarray]
     own: dict[str, int]
     labels: dict[str, Sequence[Any] | None]
     at: Callable[[Mapping[str, int]], pm.Model]
+    least: Mapping[str, int] = MappingProxyType({})
 
     @property
     def longest(self) -> dict[str, int]:
         """The length that all arrays have along each dim."""
-        return {dim: max(int(pool.max()), self.own[dim]) for dim, pool in self.pools.items()}
+        return {
+            dim: max(int(pool.max()), self.own[dim], self.least.get(dim, 0))
+            for dim, pool in self.pools.items()
+        }
+
+    def lengthened(self, least: Mapping[str, int]) -> pm.Model:
+        """Make the model that has at least these lengths."""
+        lengths = self._replace(least=dict(least))
+        model = self.at(lengths.longest)
+        setattr(model, LENGTHS, lengths)
+        return model
 
     def draw(self, number: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Draw lengths of so many datasets, by dim."""

@@ -1,6 +1,7 @@
 """A summary network and a conditional flow as one: data in, distribution of parameters out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from functools import partial
 from typing import Any, Protocol
 
@@ -77,6 +78,25 @@ class Network:
             True: compiled(partial(self._drawn, _defensively), context, number, seeds),
         }
         self._log_prob = compiled(lambda c, p: self.flow(c).log_prob(p), context, points)
+
+    def lengthened(self, inputs: Inputs) -> "Network":
+        """The same network, with the same weights, of data that are longer.
+
+        Raises
+        ------
+        TypeError
+            If the summary is a user's own, of data of one length.
+        """
+        if not hasattr(self.summary, "lengthened"):
+            raise TypeError(
+                "observed: expected data no longer than those trained on, because `summary` is not "
+                "of this package's factories, got longer ones. Train with longer ones in `vary`."
+            )
+        longer = copy(self)
+        longer.inputs, longer.summary = inputs, self.summary.lengthened(inputs)
+        shape = tf.TensorSpec((None, inputs.size), tf.float32)
+        longer._summarize = compiled(longer.summary, shape)
+        return longer
 
     @property
     def trainable_variables(self) -> list[Any]:

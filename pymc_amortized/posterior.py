@@ -12,13 +12,16 @@ import xarray as xr
 
 from pymc_amortized.arguments import check_count, chosen_names, generator
 from pymc_amortized.calibration import FEWEST_SIMULATIONS, calibrate, check_condition, replicate
-from pymc_amortized.data import Datasets, read_datasets
+from pymc_amortized.data import Datasets, Observed, longest_given, read_datasets
 from pymc_amortized.density import Density
+from pymc_amortized.discovery import layout_of
+from pymc_amortized.exchangeability import Found
 from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.inference_data import assemble
+from pymc_amortized.lengths import lengths_of
 from pymc_amortized.machinery import Machinery
 from pymc_amortized.missing import Missing, missing_data
-from pymc_amortized.parameters import Parameters
+from pymc_amortized.parameters import Parameters, parameters
 from pymc_amortized.points import read_points
 from pymc_amortized.preconditioning import Preconditioner
 from pymc_amortized.progress import progress_bar
@@ -55,8 +58,6 @@ class _Default(str):
 
     __slots__ = ()
 
-
-Observed = Mapping[str, Any] | xr.Dataset | Sequence[Mapping[str, Any]]
 
 PSIS = _Default("psis")
 
@@ -108,6 +109,7 @@ class AmortizedPosterior:
         gaps = self._missing.draw
         self._parts = Machinery(model, parameters, *trained, vectorized, gaps, log_joint)
         self._constants = constant_values(model)
+        self._longer: dict[tuple[Any, ...], AmortizedPosterior] = {}
 
     def __repr__(self) -> str:
         """Name what is inferred from what, and the dims whose order is of no account."""
@@ -221,6 +223,10 @@ class AmortizedPosterior:
         check_count("draws", draws)
         check_count("chains", chains)
         refined = self._refines(refine)
+        if longest := self._too_long(observed):
+            options = {"draws": draws, "chains": chains, "var_names": var_names, "refine": refined}
+            options |= {"predictive": predictive, "random_seed": random_seed}
+            return self._lengthened(longest).sample(observed, **options, progressbar=progressbar)
         datasets = self._read(observed)
         drawn = self._parts.draw(
             datasets.values,
@@ -397,6 +403,30 @@ class AmortizedPosterior:
         if self._parts.support is not None:
             self._parts.support.check(datasets)
         return datasets
+
+    def _too_long(self, observed: Observed | None) -> dict[str, int]:
+        """Lengths of data that are longer than any that networks were trained on, by dim."""
+        lengths = lengths_of(self.model)
+        longest = {} if lengths is None else lengths.longest
+        given = longest_given(self.model, observed)
+        return given if any(size > longest[dim] for dim, size in given.items()) else {}
+
+    def _lengthened(self, longest: Mapping[str, int]) -> "AmortizedPosterior":
+        """The same posterior, of data that may be longer."""
+        key = tuple(longest.items())
+        if key not in self._longer:
+            model = lengths_of(self.model).lengthened(longest)
+            example = self._parts.forward.complete(2, 0)
+            of_model = parameters(model, example, self._parameters.names)
+            found = Found(self.settings["exchangeable"], self.settings["exchangeable_within"])
+            layout = layout_of(model, of_model, found, gaps=True)
+            encoder = self._preconditioner.encoder.lengthened(layout)
+            linear = self._preconditioner._replace(encoder=encoder)
+            network = self._network.lengthened(encoder.inputs)
+            gaps = missing_data(model, None)._replace(draw=self._missing.draw)
+            trained = (linear, network, self._familiarity, self.settings)
+            self._longer[key] = AmortizedPosterior(model, of_model, *trained, missing=gaps)
+        return self._longer[key]
 
     def _refines(self, refine: str | None) -> str | None:
         """How draws are refined, checked."""

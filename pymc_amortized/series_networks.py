@@ -136,8 +136,7 @@ class Transformer:
         heads: int = 4,
         layers: int = 2,
     ) -> None:
-        length, columns = block.index.shape
-        self.positions = tf.constant(_positions(length, width))
+        columns = block.index.shape[-1]
         self.first = dense(2 * columns, width, rng)
         self.attend = [attention(width, heads, rng) for _ in range(layers)]
         self.forward = [dense(width, width, rng) for _ in range(layers)]
@@ -152,7 +151,8 @@ class Transformer:
     def __call__(self, values: tf.Tensor, seen: tf.Tensor) -> tf.Tensor:
         """Map (datasets, length, columns) to (datasets, size)."""
         there = tf.reduce_any(seen, axis=-1)
-        hidden = self.first(with_masks(values, seen)) + self.positions
+        positions = _positions(values.shape[1], self.size)
+        hidden = self.first(with_masks(values, seen)) + positions
         for attend, forward in zip(self.attend, self.forward, strict=True):
             hidden += attend(hidden, hidden, attention_mask=there[:, None, :])
             hidden += forward(tf.nn.silu(hidden))

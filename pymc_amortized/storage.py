@@ -15,6 +15,7 @@ from pymc_amortized.discovery import layout_of
 from pymc_amortized.exchangeability import Found
 from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.forward import forward_sampler, varied_sampler
+from pymc_amortized.imputation import seen_model
 from pymc_amortized.lengths import lengths_of, resampled_lengths
 from pymc_amortized.missing import Missing, masks, missing_data, resampled_masks
 from pymc_amortized.named_dims import plain_model
@@ -155,7 +156,7 @@ def load(path: str | PathLike[str], model: pm.Model | None = None) -> AmortizedP
     from pymc_amortized import flows, summaries
     from pymc_amortized.networks import Network
 
-    model = plain_model(pm.modelcontext(model))
+    model = seen_model(plain_model(pm.modelcontext(model)))
     header, arrays = _read(path)
     check_model(model)
     rows = _part("vary", arrays)

@@ -1,6 +1,6 @@
 """Models made of the counterparts of another model's variables."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import pymc as pm
 from pymc.logprob.transforms import Transform
@@ -8,7 +8,10 @@ from pytensor.graph.basic import Variable
 
 from pymc_amortized.graphs import observed_variables
 
-__all__ = ["Memo", "graphs_of", "translated"]
+__all__ = ["PASSED_ON", "Memo", "graphs_of", "translated"]
+
+PASSED_ON = ("_patterns",)
+"""Attributes of a model that hold for its translations too."""
 
 Memo = dict[Variable, Variable]
 """From the variables of a graph to their counterparts."""
@@ -37,6 +40,7 @@ def translated(
     values: Mapping[Variable, Variable] | None = None,
     own_values: Mapping[Variable, Variable] | None = None,
     lengths: Mapping[str, int] | None = None,
+    without: Collection[Variable] = (),
 ) -> pm.Model:
     """Make a model of the counterparts of another one's variables.
 
@@ -57,6 +61,8 @@ def translated(
         Counterparts of observed values, where they are not those of the same variable as data.
     lengths : mapping of str to int, optional
         Dims that have another length than in the other model, and numbers for coords.
+    without : collection of Variable, default ()
+        Free variables and deterministics that are left out.
 
     Returns
     -------
@@ -76,11 +82,12 @@ def translated(
     lists |= dict.fromkeys(values, new.observed_RVs)
     lists |= dict.fromkeys(model.deterministics, new.deterministics)
     lists |= dict.fromkeys(model.potentials, new.potentials)
+    lists = {variable: found for variable, found in lists.items() if variable not in without}
     for variable in sorted(lists, key=list(model.named_vars.values()).index):
         new.add_named_variable(counterparts[variable], model.named_vars_to_dims.get(variable.name))
     for variable, found in lists.items():
         found.append(counterparts[variable])
-    for variable in model.free_RVs:
+    for variable in [rv for rv in model.free_RVs if rv not in without]:
         kept = transform(variable, model.rvs_to_transforms[variable])
         rv = counterparts[variable]
         unconstrained = rv if kept is None else kept.forward(rv, *rv.owner.inputs)
@@ -89,6 +96,7 @@ def translated(
         _give_value(new, rv, value, kept)
     for variable, value in values.items():
         _give_value(new, counterparts[variable], value, None)
+    vars(new).update({name: vars(model)[name] for name in PASSED_ON if name in vars(model)})
     return new
 
 

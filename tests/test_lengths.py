@@ -262,12 +262,31 @@ def test_padded_arrays_are_the_same_as_lists(of_line) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.filterwarnings("ignore:The data", "ignore:Pareto k", "ignore:The weighted")
+def test_data_longer_than_any_trained_on_are_warned_of_and_weighed(of_counts, of_line) -> None:
+    rng = np.random.default_rng(5)
+    long = rng.poisson(3, (2, 40))
+    with pytest.warns(UserWarning, match=r"length of 'obs' of the datasets 0, 1 is 40, .* 2 to 15"):
+        idata = of_counts.sample({"y": long}, refine="auto", **QUIET)
+    draws = group(idata)["rate"].to_numpy().reshape(-1, 2)
+    a, b = SHAPE + long.sum(axis=1), RATE + 40
+    np.testing.assert_allclose(draws.mean(axis=0), a / b, atol=5 * (a**0.5).max() / b / 40)
+    np.testing.assert_allclose(draws.std(axis=0), a**0.5 / b, rtol=0.15)
+    assert group(idata, "observed_data")["y"].shape == (2, 40)
+    datasets = lines(2)
+    x = rng.normal(size=30)
+    datasets.append({"y": 2 * x + 0.5 * rng.normal(size=30), "x": x})
+    with pytest.warns(UserWarning, match=r"length of 'obs' of the datasets 2 is 30"):
+        idata = of_line.sample(datasets, refine="auto", **QUIET)
+    check_slopes(idata, datasets, [0.5] * 3)
+    short = group(of_line.sample(datasets[:2], **QUIET))["slope"]  # and the posterior is as it was
+    assert short.shape == (4, 1000, 2)
+
+
 @pytest.mark.filterwarnings("ignore:The data of the datasets")
 def test_lengths_outside_those_trained_on_are_warned_of_or_refused(of_counts, of_line) -> None:
     with pytest.warns(UserWarning, match=r"length of 'obs' of the datasets 1 is 1, .* 2 to 15 in"):
         of_counts.sample([{"y": [1, 2]}, {"y": [1]}], **QUIET)
-    with pytest.raises(ValueError, match=r"'y' of at most 15 along 'obs', .* got 16"):
-        of_counts.sample({"y": np.ones(16, int)}, **QUIET)
     with pytest.raises(ValueError, match=r"finite values of 'x', got 2 that are NaN"):
         of_line.sample({"y": np.ones(5), "x": np.ones(3)}, **QUIET)
     with pytest.raises(ValueError, match="'y' of dataset 1 to be one dataset's, got shape"):
