@@ -17,7 +17,7 @@ from scipy import special, stats
 import pymc_amortized as pma
 from pymc_amortized.inference_data import group
 
-MAX_SECONDS = 120
+MAX_SECONDS = 180
 QUIET = {"progressbar": False}
 HELD_OUT = 100
 LENGTHS = (5, 20, 100, 200)

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pymc as pm
 import xarray as xr
-from pymc.backends.arviz import coords_and_dims_for_inferencedata
 
 from pymc_amortized.imputation import in_pattern
 from pymc_amortized.lengths import lengths_of, shortened
 from pymc_amortized.missing import Missing, missing_data
+from pymc_amortized.specs import DATASET_DIM, Spec, few, labelled_values, specs_of
 from pymc_amortized.structure import (
     constant_data,
     deterministic_names,
@@ -19,13 +19,10 @@ from pymc_amortized.structure import (
     free_names,
     observed_names,
     observed_values,
-    shapes,
     varied_names,
 )
 
 __all__ = ["Datasets", "Observed", "flat", "longest_given", "own_data", "read_datasets"]
-
-DATASET_DIM = "dataset"
 
 Observed = Mapping[str, Any] | xr.Dataset | Sequence[Mapping[str, Any]]
 
@@ -59,17 +56,6 @@ class Datasets(NamedTuple):
         ]
         shown = "; ".join(labels) if len(self.sizes) > 1 else ", ".join(labels)
         return shown + (f" and {len(numbers) - most} more" if len(numbers) > most else "")
-
-
-class _Spec(NamedTuple):
-    """What an observed variable looks like in the model."""
-
-    name: str
-    shape: tuple[int, ...]
-    dims: tuple[str, ...]
-    dtype: np.dtype
-    coords: dict[str, np.ndarray]
-    longest: dict[str, int]
 
 
 def own_data(model: pm.Model) -> dict[str, np.ndarray]:
@@ -136,12 +122,12 @@ def read_datasets(
         own = {name: value[None] for name, value in own.items()}
         _check_finite(Datasets(own, {}, ()), missing)
         return Datasets(own, {}, ())
-    specs = _specs(model)
+    specs = specs_of(model)
     if isinstance(observed, Sequence):
         arrays = _one_by_one(model, observed, specs, own)
     else:
         given = own | _as_mapping(model, observed, specs)
-        arrays = [_labelled(spec, given[spec.name]) for spec in specs]
+        arrays = [labelled_values(spec, given[spec.name]) for spec in specs]
     dims = _dataset_dims(model, specs, arrays)
     coords = {
         dim: next((np.asarray(a[dim]) for a in arrays if dim in a.coords), None) for dim in dims
@@ -153,22 +139,8 @@ def read_datasets(
     return Datasets(values, coords, tuple(dims.values()))
 
 
-def _specs(model: pm.Model) -> list[_Spec]:
-    coords, dims = coords_and_dims_for_inferencedata(model)[0], dims_of(model)
-    sizes, own, lengths = shapes(model), observed_values(model), lengths_of(model)
-    longest = {} if lengths is None else lengths.longest
-    specs = []
-    for name in observed_names(model):
-        named = dims[name]
-        ends = {dim: longest[dim] for dim in named if dim in longest}
-        fixed = [dim for dim in named if dim in coords and dim not in ends]
-        known = {dim: np.asarray(coords[dim]) for dim in fixed}
-        specs.append(_Spec(name, sizes[name], named, own[name].dtype, known, ends))
-    return specs
-
-
 def _one_by_one(
-    model: pm.Model, observed: Sequence[Any], specs: list[_Spec], own: Mapping[str, np.ndarray]
+    model: pm.Model, observed: Sequence[Any], specs: list[Spec], own: Mapping[str, np.ndarray]
 ) -> list[xr.DataArray]:
     """Datasets that are passed one by one, as long as the longest may be."""
     if not observed:
@@ -176,7 +148,7 @@ def _one_by_one(
     every = []
     for number, each in enumerate(observed):
         given = {**own, **_as_mapping(model, each, specs)}
-        arrays = [_labelled(spec, given[spec.name]) for spec in specs]
+        arrays = [labelled_values(spec, given[spec.name]) for spec in specs]
         for spec, array in zip(specs, arrays, strict=True):
             if array.ndim != len(spec.shape):
                 raise ValueError(
@@ -189,7 +161,7 @@ def _one_by_one(
 
 
 def _as_mapping(
-    model: pm.Model, observed: Mapping[str, Any] | xr.Dataset, specs: list[_Spec]
+    model: pm.Model, observed: Mapping[str, Any] | xr.Dataset, specs: list[Spec]
 ) -> dict[str, Any]:
     names, varied = [spec.name for spec in specs], varied_names(model)
     if not isinstance(observed, Mapping):
@@ -217,37 +189,6 @@ def _as_mapping(
             + (f"; {', '.join(map(repr, varied))} may be left out." if varied else ".")
         )
     return {name: observed[name] for name in names if name in observed}
-
-
-def _labelled(spec: _Spec, value: Any) -> xr.DataArray:
-    """Name the axes of `value`: those of the variable, and before them those of the datasets."""
-    if isinstance(value, xr.DataArray):
-        array = value
-        absent = [dim for dim in spec.dims if dim not in array.dims]
-        if absent:
-            raise ValueError(
-                f"observed: expected {spec.name!r} to have the dims {spec.dims}, got "
-                f"{tuple(map(str, array.dims))}. Rename its dims to those of the model."
-            )
-    else:
-        array = _from_plain(spec, _as_array(spec, value))
-    array = _lengthened(spec, array)
-    lengths = tuple(array.sizes[dim] for dim in spec.dims)
-    if lengths != spec.shape:
-        raise ValueError(
-            f"observed: expected {spec.name!r} to have shape {spec.shape}, or one leading axis "
-            f"more for many datasets, got {tuple(array.shape)}. The posterior was trained on data "
-            "of the model's shape."
-        )
-    return _aligned(spec, array)
-
-
-def _lengthened(spec: _Spec, array: xr.DataArray) -> xr.DataArray:
-    """Put NaN behind the ends of data whose lengths vary."""
-    for dim, longest in spec.longest.items():
-        if (lacking := longest - array.sizes[dim]) > 0:
-            array = array.drop_vars(dim, errors="ignore").pad({dim: (0, lacking)})
-    return array
 
 
 def longest_given(model: pm.Model, observed: Observed | None) -> dict[str, int]:
@@ -281,57 +222,7 @@ def _longer(
     return {d: max(found.get(d, 0), sizes[d]) for d in dims if d in varying and d in sizes}
 
 
-def _as_array(spec: _Spec, value: Any) -> np.ndarray:
-    try:
-        return np.asanyarray(value)
-    except ValueError as error:
-        raise ValueError(
-            f"observed: expected {spec.name!r} to be an array of numbers, got rows of different "
-            "lengths. Pass datasets of the model's shape, or where lengths vary a list of mappings."
-        ) from error
-
-
-def _from_plain(spec: _Spec, value: np.ndarray) -> xr.DataArray:
-    if np.ma.is_masked(value):
-        value = np.ma.filled(value.astype(np.float64), np.nan)
-    extra = value.ndim - len(spec.shape)
-    if extra not in (0, 1):
-        raise ValueError(
-            f"observed: expected {spec.name!r} to have shape {spec.shape}, or one leading axis "
-            f"more for many datasets, got {value.shape}. For several dims of datasets pass an "
-            "xarray.DataArray."
-        )
-    if extra and DATASET_DIM in spec.dims:
-        raise ValueError(
-            f"observed: expected {spec.name!r} as an xarray.DataArray, because the model has a dim "
-            f"{DATASET_DIM!r} of its own, got a plain array. Give the datasets' dim another name."
-        )
-    return xr.DataArray(value, dims=(DATASET_DIM,) * extra + spec.dims)
-
-
-def _aligned(spec: _Spec, array: xr.DataArray) -> xr.DataArray:
-    """Put labelled values into the order of the model's coords."""
-    for dim, labels in spec.coords.items():
-        if dim not in array.coords or np.array_equal(array[dim], labels):
-            continue
-        if set(np.asarray(array[dim]).tolist()) != set(labels.tolist()):
-            raise ValueError(
-                f"observed: expected {spec.name!r} to have the model's labels along {dim!r} "
-                f"({_few(labels)}), got {_few(np.asarray(array[dim]))}. Pass values for the "
-                "model's own labels, or drop the coordinate to match by position."
-            )
-        array = array.sel({dim: labels})
-    return array
-
-
-def _few(labels: np.ndarray) -> str:
-    shown = ", ".join(map(str, labels[:3]))
-    return f"{shown}, ..." if len(labels) > 3 else shown
-
-
-def _dataset_dims(
-    model: pm.Model, specs: list[_Spec], arrays: list[xr.DataArray]
-) -> dict[str, int]:
+def _dataset_dims(model: pm.Model, specs: list[Spec], arrays: list[xr.DataArray]) -> dict[str, int]:
     every = [
         {str(dim): array.sizes[dim] for dim in array.dims if dim not in spec.dims}
         for spec, array in zip(specs, arrays, strict=True)
@@ -360,7 +251,7 @@ def _dataset_dims(
 
 
 def _matched(
-    spec: _Spec, array: xr.DataArray, coords: Mapping[str, np.ndarray | None]
+    spec: Spec, array: xr.DataArray, coords: Mapping[str, np.ndarray | None]
 ) -> xr.DataArray:
     """Put datasets into the order of their labels in the first variable that has any."""
     for dim, labels in coords.items():
@@ -369,15 +260,15 @@ def _matched(
         own = np.asarray(array[dim])
         if sorted(own.tolist()) != sorted(set(labels.tolist())):
             raise ValueError(
-                f"observed: expected {spec.name!r} for the datasets {_few(labels)} along {dim!r}, "
-                f"as other variables have them, got {_few(own)}. Select those that all variables "
+                f"observed: expected {spec.name!r} for the datasets {few(labels)} along {dim!r}, "
+                f"as other variables have them, got {few(own)}. Select those that all variables "
                 "have, or drop the coordinate to match by position."
             )
         array = array.sel({dim: labels})
     return array
 
 
-def _rows(spec: _Spec, array: xr.DataArray, dims: Mapping[str, int]) -> np.ndarray:
+def _rows(spec: Spec, array: xr.DataArray, dims: Mapping[str, int]) -> np.ndarray:
     """Numbers of any type, one dataset a row."""
     lacking = {dim: size for dim, size in dims.items() if dim not in array.dims}
     value = array.expand_dims(lacking).transpose(*dims, *spec.dims).to_numpy()
@@ -390,7 +281,7 @@ def _rows(spec: _Spec, array: xr.DataArray, dims: Mapping[str, int]) -> np.ndarr
     return value
 
 
-def _values(spec: _Spec, value: np.ndarray) -> np.ndarray:
+def _values(spec: Spec, value: np.ndarray) -> np.ndarray:
     """The same in the dtype of the model's variable."""
     if spec.dtype.kind in "biu" and value.dtype.kind == "f":
         fractional = (value != np.round(value)) & np.isfinite(value)

@@ -1,7 +1,6 @@
 """From a PyMC model to an amortized posterior."""
 
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from inspect import isfunction
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,13 @@ from pymc_amortized.discovery import check_exchangeable, discovered, layout_of
 from pymc_amortized.ends import DensityByLength, ends_of, seen_density
 from pymc_amortized.exchangeability import Found
 from pymc_amortized.familiarity import REFERENCES, Familiarity, fit_familiarity, traits
+from pymc_amortized.fit_warnings import (
+    warn_of_covariates,
+    warn_of_cut,
+    warn_of_dropped,
+    warn_of_no_density,
+    warn_of_no_likelihood,
+)
 from pymc_amortized.forward import forward_sampler
 from pymc_amortized.imputation import seen_model
 from pymc_amortized.lengths import lengths_of
@@ -33,7 +39,6 @@ from pymc_amortized.structure import (
     dims_of,
     free_names,
     has_likelihood,
-    observed_covariates,
     observed_names,
     shapes,
     sorted_names,
@@ -182,9 +187,9 @@ def fit(
     simulator = _simulator(model, names, gaps, vectorized, seeds[0])
     summaries = read_summary(summary, _example(simulator))
     _check_own_data(model, simulator)
-    _warn_of_covariates(model)
-    _warn_of_no_likelihood(model, plain)
-    _warn_of_no_density(model, gaps)
+    warn_of_covariates(model)
+    warn_of_no_likelihood(model, plain)
+    warn_of_no_density(model, gaps)
     source = simulation_source(model, simulator, simulations, seeds[0], progressbar)
     log_joint = _log_joint(model, simulator)
     found = _discovered(model, exchangeable, log_joint, simulator)
@@ -196,9 +201,9 @@ def fit(
     used = len(source.training) + len(source.held_out)
     used += history.rounds[-1].simulations if source.fresh else 0
     if dropped:
-        _warn_of_dropped(dropped, used + dropped)
+        warn_of_dropped(dropped, used + dropped)
     if not history.converged:
-        _warn_of_cut(max_seconds, len(history.rounds))
+        warn_of_cut(max_seconds, len(history.rounds))
     return AmortizedPosterior(
         model,
         simulator.parameters,
@@ -385,52 +390,3 @@ def _length_ranges(model: pm.Model) -> dict[str, list[int]]:
     lengths = lengths_of(model)
     pools = {} if lengths is None else lengths.pools
     return {dim: [int(pool.min()), int(pool.max())] for dim, pool in pools.items()}
-
-
-def _warn_of_covariates(model: pm.Model) -> None:
-    for name in observed_covariates(model):
-        warnings.warn(
-            f"{name!r} is both observed and a covariate: for other datasets the covariate stays as "
-            "it is, and only the observed values are others. Write a series that depends on "
-            "itself as pm.AR, or as a pm.CustomDist with `dist=`.",
-            stacklevel=3,
-        )
-
-
-def _warn_of_no_likelihood(model: pm.Model, plain: pm.Model) -> None:
-    if has_likelihood(plain) and not has_likelihood(model):
-        warnings.warn(
-            "PyMC has no density for a distribution whose parameters vary by `vary`, so that draws "
-            "are not refined. Leave those data out of `vary` to have them refined.",
-            stacklevel=3,
-        )
-
-
-def _warn_of_no_density(model: pm.Model, gaps: Missing) -> None:
-    if reason := unknown_density(model, gaps.draw):
-        warnings.warn(
-            f"missing: {reason}, so that the density of what is seen is not at hand and draws are "
-            "not refined. Observe a variable of independent values, or leave `missing` out.",
-            stacklevel=3,
-        )
-
-
-def _warn_of_dropped(dropped: int, drawn: int) -> None:
-    warnings.warn(
-        f"{dropped} of {drawn} simulations came out NaN or infinite and were dropped: the "
-        "posterior is that of a prior without them. Look at pma.simulate(model).",
-        stacklevel=3,
-    )
-
-
-def _warn_of_cut(max_seconds: float | None, rounds: int) -> None:
-    after = (
-        "one round, so that the network is all but untrained"
-        if rounds == 1
-        else f"{rounds} rounds, so that the posterior may be wider than it should be"
-    )
-    warnings.warn(
-        f"max_seconds={max_seconds} cut training off before the held-out loss stopped improving, "
-        f"after {after}. Allow more time, or look at pma.plot_training.",
-        stacklevel=3,
-    )

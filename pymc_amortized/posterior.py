@@ -12,16 +12,14 @@ import xarray as xr
 
 from pymc_amortized.arguments import check_count, chosen_names, generator
 from pymc_amortized.calibration import FEWEST_SIMULATIONS, calibrate, check_condition, replicate
-from pymc_amortized.data import Datasets, Observed, longest_given, read_datasets
+from pymc_amortized.data import Datasets, Observed, read_datasets
 from pymc_amortized.density import Density
-from pymc_amortized.discovery import layout_of
-from pymc_amortized.exchangeability import Found
 from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.inference_data import assemble
-from pymc_amortized.lengths import lengths_of
+from pymc_amortized.lengthening import lengthened, too_long
 from pymc_amortized.machinery import Machinery
 from pymc_amortized.missing import Missing, missing_data
-from pymc_amortized.parameters import Parameters, parameters
+from pymc_amortized.parameters import Parameters
 from pymc_amortized.points import read_points
 from pymc_amortized.preconditioning import Preconditioner
 from pymc_amortized.progress import progress_bar
@@ -223,7 +221,7 @@ class AmortizedPosterior:
         check_count("draws", draws)
         check_count("chains", chains)
         refined = self._refines(refine)
-        if longest := self._too_long(observed):
+        if longest := too_long(self.model, observed):
             options = {"draws": draws, "chains": chains, "var_names": var_names, "refine": refined}
             options |= {"predictive": predictive, "random_seed": random_seed}
             return self._lengthened(longest).sample(observed, **options, progressbar=progressbar)
@@ -404,28 +402,15 @@ class AmortizedPosterior:
             self._parts.support.check(datasets)
         return datasets
 
-    def _too_long(self, observed: Observed | None) -> dict[str, int]:
-        """Lengths of data that are longer than any that networks were trained on, by dim."""
-        lengths = lengths_of(self.model)
-        longest = {} if lengths is None else lengths.longest
-        given = longest_given(self.model, observed)
-        return given if any(size > longest[dim] for dim, size in given.items()) else {}
-
     def _lengthened(self, longest: Mapping[str, int]) -> "AmortizedPosterior":
-        """The same posterior, of data that may be longer."""
+        """The same posterior, of data that may be longer than any it was trained on."""
         key = tuple(longest.items())
         if key not in self._longer:
-            model = lengths_of(self.model).lengthened(longest)
-            example = self._parts.forward.complete(2, 0)
-            of_model = parameters(model, example, self._parameters.names)
-            found = Found(self.settings["exchangeable"], self.settings["exchangeable_within"])
-            layout = layout_of(model, of_model, found, gaps=True)
-            encoder = self._preconditioner.encoder.lengthened(layout)
-            linear = self._preconditioner._replace(encoder=encoder)
-            network = self._network.lengthened(encoder.inputs)
-            gaps = missing_data(model, None)._replace(draw=self._missing.draw)
-            trained = (linear, network, self._familiarity, self.settings)
-            self._longer[key] = AmortizedPosterior(model, of_model, *trained, missing=gaps)
+            trained = (self._preconditioner, self._network)
+            longer = lengthened(self._parts, longest, trained, self.settings)
+            self._longer[key] = AmortizedPosterior(
+                *longer, self._familiarity, self.settings, missing=self._missing
+            )
         return self._longer[key]
 
     def _refines(self, refine: str | None) -> str | None:

@@ -1,0 +1,70 @@
+"""What users are warned of before and after training."""
+
+import warnings
+
+import pymc as pm
+
+from pymc_amortized.missing import Missing, unknown_density
+from pymc_amortized.structure import has_likelihood, observed_covariates
+
+__all__ = [
+    "warn_of_covariates",
+    "warn_of_cut",
+    "warn_of_dropped",
+    "warn_of_no_density",
+    "warn_of_no_likelihood",
+]
+
+
+def warn_of_covariates(model: pm.Model) -> None:
+    """Warn of data that are both observed and held constant as covariates."""
+    for name in observed_covariates(model):
+        warnings.warn(
+            f"{name!r} is both observed and a covariate: for other datasets the covariate stays as "
+            "it is, and only the observed values are others. Write a series that depends on "
+            "itself as pm.AR, or as a pm.CustomDist with `dist=`.",
+            stacklevel=3,
+        )
+
+
+def warn_of_no_likelihood(model: pm.Model, plain: pm.Model) -> None:
+    """Warn of densities that are lost because data vary."""
+    if has_likelihood(plain) and not has_likelihood(model):
+        warnings.warn(
+            "PyMC has no density for a distribution whose parameters vary by `vary`, so that draws "
+            "are not refined. Leave those data out of `vary` to have them refined.",
+            stacklevel=3,
+        )
+
+
+def warn_of_no_density(model: pm.Model, gaps: Missing) -> None:
+    """Warn of densities that are lost because data may be missing."""
+    if reason := unknown_density(model, gaps.draw):
+        warnings.warn(
+            f"missing: {reason}, so that the density of what is seen is not at hand and draws are "
+            "not refined. Observe a variable of independent values, or leave `missing` out.",
+            stacklevel=3,
+        )
+
+
+def warn_of_dropped(dropped: int, drawn: int) -> None:
+    """Warn of simulations that came out NaN or infinite."""
+    warnings.warn(
+        f"{dropped} of {drawn} simulations came out NaN or infinite and were dropped: the "
+        "posterior is that of a prior without them. Look at pma.simulate(model).",
+        stacklevel=3,
+    )
+
+
+def warn_of_cut(max_seconds: float | None, rounds: int) -> None:
+    """Warn of a training that was cut off."""
+    after = (
+        "one round, so that the network is all but untrained"
+        if rounds == 1
+        else f"{rounds} rounds, so that the posterior may be wider than it should be"
+    )
+    warnings.warn(
+        f"max_seconds={max_seconds} cut training off before the held-out loss stopped improving, "
+        f"after {after}. Allow more time, or look at pma.plot_training.",
+        stacklevel=3,
+    )
