@@ -343,6 +343,48 @@ def test_the_model_at_a_length_is_the_user_s_model_of_that_length(fill) -> None:
     assert len(build(fill, **COORDS).coords["obs"]) == OWN  # the user's own is not changed
 
 
+def groups() -> None:
+    mean = pm.Normal("mean", 0, 1, dims="group")
+    pm.Normal("y", mean[:, None], 1, observed=np.zeros((3, OWN)), dims=("group", "obs"))
+
+
+def uneven_groups() -> None:
+    """Noisier the more members a group has: the last of an inner axis."""
+    noise = 1 + pt.arange(pm.modelcontext(None).dim_lengths["obs"])[::-1]
+    pm.Normal("y", pm.Normal("mean"), noise, observed=np.zeros((3, OWN)), dims=("group", "obs"))
+
+
+@pytest.mark.parametrize(("fill", "coupled"), [(groups, True), (uneven_groups, False)])
+def test_inner_axes_may_be_cut_too_where_that_is_right(fill, coupled) -> None:
+    model = varied_model(build(fill, group=range(3), **COORDS), LENGTHS)
+    sampler = forward_sampler(model)
+    assert sampler.coupled == coupled
+    draws = sampler.draw(3000, 1)
+    ends = np.isfinite(draws["y"]).sum(axis=2)
+    assert (ends == ends[:, :1]).all()
+    at = ends[:, 0] == 4
+    left = (draws["y"] - draws["mean"].reshape(3000, -1, 1))[at][..., :4]
+    expected = np.ones(4) if coupled else np.arange(4, 0, -1)
+    np.testing.assert_allclose(left.std(axis=(0, 1)), expected, rtol=0.15)
+
+
+def test_two_dims_vary_at_once() -> None:
+    def fill() -> None:
+        pm.Normal("y", pm.Normal("mean"), 1, observed=np.zeros((3, OWN)), dims=("group", "obs"))
+
+    vary = LENGTHS | {"group": pm.DiscreteUniform.dist(1, 5)}
+    model = varied_model(build(fill, group=range(3), **COORDS), vary)
+    sampler = forward_sampler(model)
+    assert sampler.coupled
+    y = sampler.draw(500, 1)["y"]
+    assert y.shape == (500, 5, LONGEST)
+    seen = np.isfinite(y)
+    rows, columns = seen.any(axis=2).sum(axis=1), seen.any(axis=1).sum(axis=1)
+    assert (seen.sum(axis=(1, 2)) == rows * columns).all()
+    assert set(rows.tolist()) == set(range(1, 6))
+    assert set(columns.tolist()) == set(range(2, LONGEST + 1))
+
+
 def test_ends_are_found_again() -> None:
     rng = np.random.default_rng(1)
     dims = {"y": ("group", "obs"), "x": ("obs",), "a": ()}
