@@ -1,7 +1,7 @@
 """Factories of summary networks: standardized data -> a vector that the flow is conditioned on.
 
 A factory takes sizes only and returns a function ``(inputs, rng) -> network``, which training calls
-once the structure of the data is known, a :class:`pymc_amortized.layout.Inputs`. A network maps
+once the structure of the data is known (``pymc_amortized.layout.Inputs``). A network maps
 tensors of shape (datasets, features), NaN where there are no data, to (datasets, features of the
 summary) and has ``trainable_variables``.
 
