@@ -9,7 +9,7 @@ import pymc as pm
 import xarray as xr
 
 from pymc_amortized.imputation import in_pattern
-from pymc_amortized.lengths import lengths_of, shortened
+from pymc_amortized.lengths import cut, lengths_of, shortened
 from pymc_amortized.missing import Missing, missing_data
 from pymc_amortized.specs import DATASET_DIM, Spec, few, labelled_values, specs_of
 from pymc_amortized.structure import (
@@ -123,41 +123,100 @@ def read_datasets(
         _check_finite(Datasets(own, {}, ()), missing)
         return Datasets(own, {}, ())
     specs = specs_of(model)
+    lengths = lengths_of(model)
+    own = own if lengths is None else cut(own, lengths.own, dims_of(model))
     if isinstance(observed, Sequence):
-        arrays = _one_by_one(model, observed, specs, own)
+        arrays, ends = _one_by_one(model, observed, specs, own)
     else:
-        given = own | _as_mapping(model, observed, specs)
-        arrays = [labelled_values(spec, given[spec.name]) for spec in specs]
+        arrays, ends = _arrays(model, observed, specs, own)
     dims = _dataset_dims(model, specs, arrays)
     coords = {
         dim: next((np.asarray(a[dim]) for a in arrays if dim in a.coords), None) for dim in dims
     }
     arrays = [_matched(spec, array, coords) for spec, array in zip(specs, arrays, strict=True)]
     rows = {spec.name: _rows(spec, array, dims) for spec, array in zip(specs, arrays, strict=True)}
-    _check_finite(Datasets(rows, coords, tuple(dims.values())), missing)
+    _check_finite(Datasets(rows, coords, tuple(dims.values())), missing, ends)
     values = {spec.name: _values(spec, rows[spec.name]) for spec in specs}
-    return Datasets(values, coords, tuple(dims.values()))
+    return Datasets(_sealed(values, missing, ends), coords, tuple(dims.values()))
+
+
+Ends = Mapping[str, np.ndarray] | None
+
+
+def _arrays(
+    model: pm.Model, observed: Any, specs: list[Spec], own: Mapping[str, np.ndarray]
+) -> tuple[list[xr.DataArray], Ends]:
+    """Labelled arrays as long as the longest may be; and the ends of a single dataset."""
+    given = {**own, **_as_mapping(model, observed, specs)}
+    arrays = [labelled_values(spec, given[spec.name]) for spec in specs]
+    sizes = _common_sizes(specs, arrays)
+    single = all(array.ndim == len(spec.dims) for spec, array in zip(specs, arrays, strict=True))
+    ends = {dim: np.array([size]) for dim, size in sizes.items()} if single else None
+    return [_lengthened(spec, array) for spec, array in zip(specs, arrays, strict=True)], ends
 
 
 def _one_by_one(
     model: pm.Model, observed: Sequence[Any], specs: list[Spec], own: Mapping[str, np.ndarray]
-) -> list[xr.DataArray]:
-    """Datasets that are passed one by one, as long as the longest may be."""
+) -> tuple[list[xr.DataArray], Ends]:
+    """Datasets that are passed one by one, and their ends."""
     if not observed:
         raise ValueError("observed: expected at least one dataset, got an empty sequence.")
-    every = []
+    every, ends = [], []
     for number, each in enumerate(observed):
-        given = {**own, **_as_mapping(model, each, specs)}
-        arrays = [labelled_values(spec, given[spec.name]) for spec in specs]
-        for spec, array in zip(specs, arrays, strict=True):
-            if array.ndim != len(spec.shape):
-                raise ValueError(
-                    f"observed: expected {spec.name!r} of dataset {number} to be one dataset's, "
-                    f"got shape {array.shape}. Pass one mapping for each dataset."
-                )
+        arrays, own_ends = _arrays(model, each, specs, own)
+        if own_ends is None:
+            raise ValueError(
+                f"observed: expected dataset {number} to be one dataset, got many. Pass one "
+                "mapping for each dataset."
+            )
         every.append([array.to_numpy() for array in arrays])
+        ends.append(own_ends)
     columns = zip(specs, zip(*every, strict=True), strict=True)
-    return [xr.DataArray(np.stack(c), dims=(DATASET_DIM, *spec.dims)) for spec, c in columns]
+    stacked = [xr.DataArray(np.stack(c), dims=(DATASET_DIM, *spec.dims)) for spec, c in columns]
+    return stacked, {dim: np.concatenate([e[dim] for e in ends]) for dim in ends[0]}
+
+
+def _common_sizes(specs: list[Spec], arrays: list[xr.DataArray]) -> dict[str, int]:
+    """Lengths along the dims that vary, of all variables alike."""
+    found: dict[str, tuple[int, str]] = {}
+    for spec, array in zip(specs, arrays, strict=True):
+        for dim in spec.longest:
+            size, first = found.setdefault(dim, (array.sizes[dim], spec.name))
+            if array.sizes[dim] != size:
+                raise ValueError(
+                    f"observed: expected {first!r} and {spec.name!r} of one length along {dim!r}, "
+                    f"got {size} and {array.sizes[dim]}. Pass as many values of each; what is left "
+                    "out is as long as the model's own."
+                )
+            if not size:
+                raise ValueError(f"observed: expected values along {dim!r}, got none.")
+    return {dim: size for dim, (size, _) in found.items()}
+
+
+def _lengthened(spec: Spec, array: xr.DataArray) -> xr.DataArray:
+    """Put NaN behind the ends of data whose lengths vary."""
+    for dim, longest in spec.longest.items():
+        if (lacking := longest - array.sizes[dim]) > 0:
+            array = array.drop_vars(dim, errors="ignore").pad({dim: (0, lacking)})
+    return array
+
+
+def _sealed(
+    values: Mapping[str, np.ndarray], missing: Missing, ends: Ends
+) -> dict[str, np.ndarray]:
+    """Infinity for what is missing at the known end of a dataset, where NaN would shorten it."""
+    found = dict(values)
+    for name, behind in missing.ends(values, ends).items() if ends else ():
+        last = np.zeros(behind.shape, bool)
+        for axis, dim in enumerate(missing.dims[name], start=1):
+            if dim in ends:
+                others = [k for k in range(1, behind.ndim) if k != axis]
+                place = np.arange(behind.shape[axis]) == ends[dim][:, None] - 1
+                last |= np.expand_dims(place, others)
+        gone = last & ~behind & np.isnan(values[name])
+        if gone.any():
+            found[name] = np.where(gone, np.inf, values[name])
+    return found
 
 
 def _as_mapping(
@@ -298,8 +357,8 @@ def _values(spec: Spec, value: np.ndarray) -> np.ndarray:
     return value.astype(spec.dtype if np.isfinite(value).all() else np.float64)
 
 
-def _check_finite(datasets: Datasets, missing: Missing) -> None:
-    nothing = missing.ends(datasets.values)
+def _check_finite(datasets: Datasets, missing: Missing, ends: Ends = None) -> None:
+    nothing = missing.ends(datasets.values, ends)
     for name, value in datasets.values.items():
         bad = np.isinf(value) if name in missing.draw else ~np.isfinite(value)
         bad &= ~nothing.get(name, np.zeros(value.shape, bool))
@@ -308,14 +367,16 @@ def _check_finite(datasets: Datasets, missing: Missing) -> None:
             where = f" in the datasets {datasets.named(numbers)}" if datasets.dims else ""
             raise ValueError(
                 f"observed: expected finite values of {name!r}, got {int(bad.sum())} that are NaN "
-                f"or infinite{where}. {_cure(name, value)}"
+                f"or infinite{where}. {_cure(name, value, missing)}"
             )
 
 
-def _cure(name: str, value: np.ndarray) -> str:
-    if np.isnan(value).any():
+def _cure(name: str, value: np.ndarray, missing: Missing) -> str:
+    if np.isinf(value).any():
+        return "Leave such datasets out, or correct them."
+    if name in missing.outcomes:
         return (
             f"Values may be missing, as NaN, where pma.fit(missing={{{name!r}: 0.2}}) trained for "
             "it, with the part that is missing; else leave such datasets out."
         )
-    return "Leave such datasets out."
+    return "Covariates must be known: fill them in, or leave such datasets out."

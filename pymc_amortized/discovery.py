@@ -13,7 +13,7 @@ from pymc_amortized.lengths import lengths_of
 from pymc_amortized.parameters import Parameters
 from pymc_amortized.structure import dims_of, log_density, observed_names, shapes
 
-__all__ = ["check_exchangeable", "discovered", "layout_of"]
+__all__ = ["check_exchangeable", "discovered", "honoured", "layout_of"]
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -103,6 +103,34 @@ def layout_of(model: pm.Model, of_model: Parameters, found: Found, *, gaps: bool
         varying=varying,
         gaps=gaps,
     )
+
+
+def honoured(
+    model: pm.Model, of_model: Parameters, found: Found, *, gaps: bool
+) -> tuple[Found, Layout]:
+    """Leave out the dims that networks cannot heed beside others, and lay data out.
+
+    Data that may be permuted along two dims, but not along one for each element of the other, are
+    a set along one of the two only.
+
+    Parameters
+    ----------
+    model : pm.Model
+        The model.
+    of_model : Parameters
+        Those that are inferred.
+    found : Found
+        What is exchangeable.
+    gaps : bool
+        Whether data may be missing.
+    """
+    layout = layout_of(model, of_model, found, gaps=gaps)
+    nested = {outer: inner for outer, inner in found.within.items() if layout.is_nested(outer)}
+    kept = {*layout.exchangeable, *nested.values()}
+    if kept == set(found.dims):
+        return found, layout
+    found = Found([dim for dim in found.dims if dim in kept], nested)
+    return found, layout_of(model, of_model, found, gaps=gaps)
 
 
 def _candidates(model: pm.Model, least: int) -> list[str]:

@@ -92,6 +92,8 @@ class Encoder(NamedTuple):
         )
 
     def _encode(self, data: np.ndarray, training: bool) -> Encoded:
+        if self.layout.gaps:
+            data = np.where(np.isfinite(data), data, np.nan)
         ordered = ascending(data, self.layout, pooled=not training or bool(self.own))
         values = np.clip(self.data.forward(ordered.data), -BOUND, BOUND)
         raw = _statistics(values, ordered.data, self.layout, self.own)

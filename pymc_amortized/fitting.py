@@ -11,7 +11,7 @@ import pymc as pm
 from pymc_amortized.arguments import chosen_names, generator
 from pymc_amortized.data import read_datasets
 from pymc_amortized.density import Density, density
-from pymc_amortized.discovery import check_exchangeable, discovered, layout_of
+from pymc_amortized.discovery import check_exchangeable, discovered, honoured
 from pymc_amortized.ends import DensityByLength, ends_of, seen_density
 from pymc_amortized.exchangeability import Found
 from pymc_amortized.familiarity import REFERENCES, Familiarity, fit_familiarity, traits
@@ -193,7 +193,7 @@ def fit(
     source = simulation_source(model, simulator, simulations, seeds[0], progressbar)
     log_joint = _log_joint(model, simulator)
     found = _discovered(model, exchangeable, log_joint, simulator)
-    layout = layout_of(model, simulator.parameters, found, gaps=bool(gaps.draw))
+    found, layout = honoured(model, simulator.parameters, found, gaps=bool(gaps.draw))
     pairs = source.training
     preconditioner = fit_preconditioner(pairs.vector, pairs.data, layout, summaries.statistics)
     network = _network(summaries.network, flow, preconditioner, seeds[2])

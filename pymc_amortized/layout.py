@@ -72,6 +72,15 @@ class Layout(NamedTuple):
     gaps: bool = False
 
     @property
+    def exchangeable(self) -> list[str]:
+        """The dims whose order is of no account: those of sets and rows, and inside these."""
+        return [block.dim for block in self.blocks if block.kind in ("set", "row")]
+
+    def is_nested(self, dim: str) -> bool:
+        """Whether the elements along a dim are sets themselves."""
+        return any(block.dim == dim and block.groups > 1 for block in self.blocks)
+
+    @property
     def rest(self) -> np.ndarray:
         """Places of the data that are in no block."""
         taken = [block.index.ravel() for block in self.blocks]
@@ -151,12 +160,15 @@ def data_layout(
     places = {dim: found for dim, found in places.items() if found is not None}
     left = dict.fromkeys(sizes)
     blocks = []
-    for dim in sorted(exchangeable, key=lambda dim: dim not in places):
-        blocks += _set(dim, index, dims, left, outcomes, places, (within or {}).get(dim), varying)
+    within = within or {}
+    for dim in sorted(exchangeable, key=lambda dim: (dim not in within, dim in places)):
+        blocks += _set(dim, index, dims, left, outcomes, places, within.get(dim), varying)
     for name in list(left):
         blocks += _plane(name, index[name], dims[name], ordered, left, outcomes)
     for dim in ordered:
         blocks += _series(dim, index, dims, left, outcomes, dim in varying)
+    heeded = {block.dim for block in blocks if block.kind in ("set", "row")}
+    places = {dim: own for dim, own in places.items() if dim in heeded}
     elements = sum(map(prod, sizes.values()))
     size = sum(map(prod, parameter_sizes.values()))
     return Layout(elements, tuple(blocks), places, size, gaps or bool(varying))

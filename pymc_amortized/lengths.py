@@ -170,7 +170,7 @@ def lengths_in(
         for axis, dim in enumerate(dims.get(name, ()), start=1):
             if dim in names:
                 others = tuple(k for k in range(1, array.ndim) if k != axis)
-                seen = np.isfinite(array).any(axis=others)
+                seen = ~np.isnan(array).all(axis=others)
                 last = seen.shape[1] - np.argmax(seen[:, ::-1], axis=1)
                 own = np.where(seen.any(axis=1), last, 0)
                 found[dim] = np.maximum(found.get(dim, 0), own)

@@ -35,12 +35,15 @@ class Missing(NamedTuple):
         Dims of all data.
     varying : list of str
         Those whose lengths vary.
+    outcomes : list of str
+        The data whose values may be missing, if that is asked for.
     """
 
     sizes: dict[str, tuple[int, ...]]
     draw: dict[str, Callable[..., np.ndarray]]
     dims: dict[str, tuple[str, ...]]
     varying: list[str]
+    outcomes: list[str]
 
     @property
     def ending(self) -> list[str]:
@@ -65,15 +68,17 @@ class Missing(NamedTuple):
             found.append(good.reshape(len(good), -1).all(axis=1))
         return np.all(found, axis=0)
 
-    def ends(self, draws: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Where data are behind their ends: values of shape (n, *shape), by name."""
-        own = lengths_in(draws, self.dims, self.varying)
+    def ends(
+        self, draws: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Where data are behind their ends, by default those that NaN tell: (n, *shape) by name."""
+        own = lengths_in(draws, self.dims, self.varying) if own is None else own
         blank = {name: np.zeros(draws[name].shape) for name in self.ending}
         return {n: np.isnan(v) for n, v in shortened(blank, own, self.dims).items()}
 
     def like(self, given: Mapping[str, np.ndarray]) -> "Missing":
         """The same that is missing of one dataset, (1, *shape), of all."""
-        masks = {name: np.isnan(given[name]) for name in self.draw}
+        masks = {name: ~np.isfinite(given[name]) for name in self.draw}
         return self._replace(draw={name: resampled_masks(rows) for name, rows in masks.items()})
 
     def apply(
@@ -115,7 +120,8 @@ def missing_data(model: pm.Model, missing: Mapping[str, Any] | None) -> Missing:
     every, dims = shapes(model), dims_of(model)
     sizes = {name: every[name] for name in names}
     varying = list(lengths.pools) if lengths else []
-    nothing = Missing(sizes, {}, {n: dims[n] for n in names}, varying)
+    outcomes = [rv.name for rv in outcome_variables(model)]
+    nothing = Missing(sizes, {}, {n: dims[n] for n in names}, varying, outcomes)
     if missing is None:
         return nothing
     if not isinstance(missing, Mapping):
@@ -130,6 +136,12 @@ def _drawn(
     model: pm.Model, name: str, how: Any, sizes: Mapping[str, tuple[int, ...]]
 ) -> Callable[..., np.ndarray]:
     known = [rv.name for rv in outcome_variables(model)]
+    if f"{name}_observed" in known:
+        raise ValueError(
+            f"missing: expected {name!r} without gaps in the model's own data, got some, which "
+            "PyMC takes for gaps of all data. Give the model data without any, such as values "
+            "simulated from it, and pass those with gaps to sample."
+        )
     if name not in known:
         varied = " that vary, whose distribution is no part of the model" * (
             name in varied_names(model)

@@ -55,6 +55,8 @@ def read_summary(summary: Any, example: Arrays) -> Summaries:
     if summary is None:
         return Summaries(None, [])
     parts = list(summary) if isinstance(summary, list | tuple) else [summary]
+    if not parts:
+        raise ValueError(f"summary: expected {EXAMPLE}, got an empty list. Leave it out.")
     functions = [part for part in parts if _is_statistic(part)]
     networks = [_network(part) for part in parts if not _is_statistic(part)]
     for function in functions:

@@ -77,7 +77,11 @@ def labelled_groups(
     }
     diagnosis = {name: values.reshape(datasets.sizes) for name, values in drawn.diagnosis.items()}
     groups["amortized"] = dataset_values(diagnosis, datasets.dims)
-    data = {n: v.reshape((*datasets.sizes, *v.shape[1:])) for n, v in datasets.values.items()}
+    shown = {
+        n: np.where(np.isinf(v), np.nan, v) if v.dtype.kind == "f" else v
+        for n, v in datasets.values.items()
+    }
+    data = {n: v.reshape((*datasets.sizes, *v.shape[1:])) for n, v in shown.items()}
     varied = {name: data.pop(name) for name in varied_names(model)}
     groups["observed_data"] = observed_data(model, data, datasets.dims)
     groups["constant_data"] = constant_data(model, varied, datasets.dims)

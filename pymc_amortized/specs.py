@@ -69,23 +69,16 @@ def labelled_values(spec: Spec, value: Any) -> xr.DataArray:
             )
     else:
         array = _from_plain(spec, _as_array(spec, value))
-    array = _lengthened(spec, array)
-    lengths = tuple(array.sizes[dim] for dim in spec.dims)
-    if lengths != spec.shape:
+    if any(
+        array.sizes[dim] > size if dim in spec.longest else array.sizes[dim] != size
+        for dim, size in zip(spec.dims, spec.shape, strict=True)
+    ):
         raise ValueError(
             f"observed: expected {spec.name!r} to have shape {spec.shape}, or one leading axis "
             f"more for many datasets, got {tuple(array.shape)}. The posterior was trained on data "
             "of the model's shape."
         )
     return _aligned(spec, array)
-
-
-def _lengthened(spec: Spec, array: xr.DataArray) -> xr.DataArray:
-    """Put NaN behind the ends of data whose lengths vary."""
-    for dim, longest in spec.longest.items():
-        if (lacking := longest - array.sizes[dim]) > 0:
-            array = array.drop_vars(dim, errors="ignore").pad({dim: (0, lacking)})
-    return array
 
 
 def _as_array(spec: Spec, value: Any) -> np.ndarray:

@@ -206,7 +206,8 @@ def _what_it_is(model: pm.Model, name: str) -> str:
         return "a variable: free ones are inferred, observed ones vary in any case. Leave it out."
     return (
         "which the model does not have. Arrays that shall vary must be pm.Data: write "
-        f"{name} = pm.Data({name!r}, values)."
+        f"{name} = pm.Data({name!r}, values). Where {name!r} is a dim whose length shall vary, "
+        f"give the variables along it dims={name!r}."
     )
 
 

@@ -8,7 +8,7 @@ from models import build
 
 import pymc_amortized as pma
 from pymc_amortized.density import density
-from pymc_amortized.discovery import check_exchangeable, discovered
+from pymc_amortized.discovery import check_exchangeable, discovered, honoured
 from pymc_amortized.exchangeability import Found
 from pymc_amortized.forward import forward_sampler
 from pymc_amortized.parameters import parameters
@@ -109,6 +109,22 @@ def test_the_model_is_asked(fill, coords, dims, within) -> None:
 def test_covariates_that_vary_move_with_the_outcomes(fill, coords, name) -> None:
     vary = {name: pm.HalfNormal.dist(1)}
     assert found(build(fill, **coords), vary=vary).dims == list(coords)
+
+
+def test_what_networks_cannot_heed_is_not_promised() -> None:
+    """Observations of vectors whose columns are exchangeable too: a set of observations."""
+
+    def fill() -> None:
+        mean = pm.Normal("mean", 0, 1, dims="k")
+        chol = np.linalg.cholesky(np.array([[1, 0.5], [0.5, 1]]))
+        pm.MvNormal("y", mean, chol=chol, observed=np.zeros((8, 2)), dims=("obs", "k"))
+
+    model = build(fill, obs=range(8), k=["p", "q"])
+    assert set(found(model).dims) == {"obs", "k"}
+    draws = forward_sampler(model).draw(2, 0)
+    kept, layout = honoured(model, parameters(model, draws), found(model), gaps=False)
+    assert kept.dims == ["obs"] == layout.exchangeable
+    assert not layout.places
 
 
 def test_the_user_is_believed() -> None:

@@ -287,9 +287,13 @@ def test_data_longer_than_any_trained_on_are_warned_of_and_weighed(of_counts, of
 def test_lengths_outside_those_trained_on_are_warned_of_or_refused(of_counts, of_line) -> None:
     with pytest.warns(UserWarning, match=r"length of 'obs' of the datasets 1 is 1, .* 2 to 15 in"):
         of_counts.sample([{"y": [1, 2]}, {"y": [1]}], **QUIET)
-    with pytest.raises(ValueError, match=r"finite values of 'x', got 2 that are NaN"):
+    with pytest.raises(ValueError, match=r"'y' and 'x' of one length along 'obs', got 5 and 3"):
         of_line.sample({"y": np.ones(5), "x": np.ones(3)}, **QUIET)
-    with pytest.raises(ValueError, match="'y' of dataset 1 to be one dataset's, got shape"):
+    with pytest.raises(ValueError, match=r"'y' and 'x' of one length along 'obs', got 5 and 6"):
+        of_line.sample({"y": np.ones(5)}, **QUIET)
+    with pytest.raises(ValueError, match=r"'x', got 1 that are NaN.*Covariates must be known"):
+        of_line.sample({"y": np.ones(3), "x": [1, np.nan, 2]}, **QUIET)
+    with pytest.raises(ValueError, match="dataset 1 to be one dataset, got many"):
         of_counts.sample([{"y": [1, 2]}, {"y": np.ones((2, 3))}], **QUIET)
     with pytest.raises(ValueError, match="at least one dataset, got an empty"):
         of_counts.sample([], **QUIET)
@@ -399,7 +403,39 @@ def test_ends_are_found_again() -> None:
         assert (ends["obs"][row] == own["obs"]).all()
 
 
-def test_one_value_that_is_not_finite_is_not_an_end() -> None:
+@pytest.mark.parametrize("y", [[3, np.nan, 2], [3, 2, np.nan], [np.nan, 3, 2]])
+def test_one_value_that_is_not_finite_is_not_an_end(y) -> None:
     model = varied_model(build(counts, **COORDS), LENGTHS)
-    with pytest.raises(ValueError, match="'y', got 1 that are NaN"):
-        read_datasets(model, {"y": [3, np.nan, 2]})
+    for observed in ({"y": y}, [{"y": y}]):
+        with pytest.raises(ValueError, match="'y', got 1 that are NaN"):
+            read_datasets(model, observed)
+
+
+def test_what_is_missing_at_the_end_of_a_dataset_does_not_shorten_it(of_line) -> None:
+    x = np.array([1.0, -1, 2, 0.5])
+    for y in ([1.0, -0.5, 2.5, np.nan], [1.0, np.nan, np.nan, np.nan]):
+        data = {"y": np.array(y), "x": x}
+        for observed in (data, [data]):
+            idata = of_line.sample(observed, refine="auto", predictive=True, **QUIET)
+            check_slopes(idata.copy() if observed is data else idata, [data], [0.5])
+            assert group(idata, "posterior_predictive")["y"].sizes["obs"] == 4
+            assert np.isfinite(group(idata, "posterior_predictive")["y"]).all()
+            found = group(idata, "observed_data")["y"].to_numpy().ravel()
+            np.testing.assert_array_equal(found, y)
+
+
+def measured() -> None:
+    """The mean depends on how many there are, of which some may be missing at the end."""
+    count = pm.modelcontext(None).dim_lengths["obs"]
+    pm.Normal("y", pm.Normal("slope", 1, 2) * count / 10, 0.5, observed=np.zeros(OWN), dims="obs")
+
+
+@pytest.mark.filterwarnings("ignore:The data", "ignore:Pareto k", "ignore:The weighted")
+def test_the_length_of_a_dataset_is_that_of_its_arrays() -> None:
+    amortized = fitted(measured, LENGTHS, missing={"y": 0.3}, simulations=1000, max_seconds=5)
+    data = {"y": np.r_[1.0, 2.0, [np.nan] * 8]}
+    idata = amortized.sample(data, refine="auto", **QUIET)
+    precision = 2 * (10 / 10) ** 2 / 0.25 + 1 / 4
+    mean = (3.0 / 0.25 + 1 / 4) / precision
+    slope = group(idata)["slope"].to_numpy()
+    assert abs(slope.mean() - mean) < 5 * precision**-0.5 / np.sqrt(1000)
