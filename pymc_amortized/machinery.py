@@ -21,6 +21,7 @@ from pymc_amortized.ends import (
 from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.forward import ForwardSampler, forward_sampler
 from pymc_amortized.gaps import filling
+from pymc_amortized.graphs import outcome_variables
 from pymc_amortized.lengths import lengths_of
 from pymc_amortized.missing import unknown_density
 from pymc_amortized.nuts import Nuts, nuts_sampler
@@ -31,6 +32,7 @@ from pymc_amortized.rescue import rescue
 from pymc_amortized.sampling import Drawn, Predict, Sampler
 from pymc_amortized.structure import has_likelihood, sorted_names, varied_names
 from pymc_amortized.support import Support, data_support
+from pymc_amortized.unseen import put_prior, unseen
 
 if TYPE_CHECKING:
     from pymc_amortized.networks import Network
@@ -151,6 +153,11 @@ class Machinery:
         """Which data are possible; None where the model has no likelihood to ask."""
         return data_support(self.model, self.forward.complete(1000, 0)) if self.likelihood else None
 
+    @property
+    def _outcomes(self) -> list[str]:
+        """Names of the observed variables that are no varied data."""
+        return [rv.name for rv in outcome_variables(self.model)]
+
     def draw(
         self,
         observed: Mapping[str, np.ndarray],
@@ -187,6 +194,9 @@ class Machinery:
         with progress_bar("Sampling", total, disable=not progressbar) as advance:
             options = {"refine": refine is not None, "predict": predict, "advance": advance}
             drawn = self.sampler.draw(observed, draws, names, rng, **options)
+        if self._gaps and (numbers := unseen(observed, self._outcomes)).size:
+            model = (self.model, self.sampler, self.forward.complete, sorted_names(self.model))
+            put_prior(drawn, numbers.tolist(), *model, observed, names, rng, predict=predict)
         if refine == "auto":
             rescue(
                 drawn,

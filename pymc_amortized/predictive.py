@@ -13,7 +13,7 @@ from pymc_amortized.compilation import compiled, reseed
 from pymc_amortized.graphs import frozen, names_above, outcome_variables, varied_variables
 from pymc_amortized.vectorization import black_box, vectorized
 
-__all__ = ["predictive_sampler"]
+__all__ = ["free_sampler", "predictive_sampler"]
 
 Arrays = Mapping[str, np.ndarray]
 Draw = Callable[[Arrays, int], dict[str, np.ndarray]]
@@ -53,6 +53,30 @@ def predictive_sampler(model: pm.Model, given: Collection[str] | None = None) ->
     if black_box(outputs):
         return _looped(inputs, names, outputs)
     return _batched_or_looped(inputs, names, outputs)
+
+
+def free_sampler(model: pm.Model, sort: Collection[str] = ()) -> Draw:
+    """Compile the prior of a model given its varied data.
+
+    Parameters
+    ----------
+    model : pm.Model
+        The model, at its present data and dims, without potentials.
+    sort : collection of str, default ()
+        Variables whose draws are sorted along their last axis.
+
+    Returns
+    -------
+    callable
+        Takes values of the varied data, (n, *shape) each, and a seed; returns one draw of the free
+        variables for each, (n, *shape).
+    """
+    varied, free = varied_variables(model), model.free_RVs
+    rvs = frozen(model, [*varied, *free], sort=sort)
+    inputs = [rv.type(name=rv.name) for rv in rvs[: len(varied)]]
+    given = dict(zip(rvs[: len(varied)], inputs, strict=True))
+    outputs = clone_replace(rvs[len(varied) :], given)
+    return _batched_or_looped(inputs, [rv.name for rv in free], outputs)
 
 
 def _batched_or_looped(

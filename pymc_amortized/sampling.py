@@ -188,8 +188,10 @@ class Sampler(NamedTuple):
         encoded = self._encoded(observed)
         remainder, log_det = self.preconditioner.remainder(vector[None], encoded.expanded())
         log_q = self.network.log_prob(remainder, encoded.features) - log_det
-        lp = self.density.log_joint(vector[None], observed)
-        statistics = {"lp": lp, "log_q": log_q, "log_weight": lp - log_q}
+        statistics = {"log_q": log_q}
+        if self.density is not None:
+            lp = self.density.log_joint(vector[None], observed)
+            statistics = {"lp": lp, "log_q": log_q, "log_weight": lp - log_q}
         return self._finished(_Kept(vector[None], statistics), observed, names, rng, predict)
 
     def proposals(

@@ -82,6 +82,29 @@ def test_nothing_seen_is_the_prior_with_a_warning(trained) -> None:
     np.testing.assert_allclose(rate.std(), np.sqrt(SHAPE) / RATE, rtol=0.1)
 
 
+def scaled() -> None:
+    width = pm.Data("width", 1.0)
+    mean = pm.LogNormal("mean", 0, width)
+    pm.Normal("y", mean, 1, observed=np.zeros(4))
+
+
+def test_nothing_seen_is_the_prior_exactly_whatever_the_network_is_worth() -> None:
+    """Also where the prior depends on varied data, and with no weights at all."""
+    vary = {"width": pm.Uniform.dist(0.2, 1)}
+    options = {"simulations": 200, "max_seconds": 2} | small() | QUIET
+    amortized = pma.fit(build(scaled), vary=vary, missing={"y": 0.3}, **options)
+    data = {"y": np.full((2, 4), np.nan), "width": [0.3, 0.9]}
+    for refine in ("psis", None):
+        with pytest.warns(UserWarning, match="posterior given no other data is the prior"):
+            idata = amortized.sample(data, refine=refine, predictive=True, **QUIET)
+        draws = np.log(group(idata)["mean"]).to_numpy().reshape(-1, 2)
+        np.testing.assert_allclose(draws.mean(axis=0), 0, atol=5 / np.sqrt(4000))
+        np.testing.assert_allclose(draws.std(axis=0), [0.3, 0.9], rtol=0.06)
+        found = group(idata, "amortized")
+        assert (found["log_marginal_likelihood"] == 0).all()
+        assert (found["refined_by"] == "none").all()
+
+
 def test_gaps_are_kept_in_the_result_and_predictions_have_none(trained) -> None:
     y = with_gaps(3)
     idata = trained.sample({"y": y}, predictive=True, **QUIET)
