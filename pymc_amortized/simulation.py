@@ -11,6 +11,7 @@ import pymc as pm
 from pymc_amortized.arguments import check_count, generator
 from pymc_amortized.data import flat
 from pymc_amortized.forward import ForwardSampler, forward_sampler
+from pymc_amortized.imputation import seen_model
 from pymc_amortized.inference_data import assemble, constant_data, labelled, observed_data
 from pymc_amortized.missing import Missing, missing_data
 from pymc_amortized.named_dims import plain_model
@@ -224,7 +225,7 @@ def simulate(
     >>> prior.prior_predictive["y"].shape
     (1, 500, 3)
     """
-    model = plain_model(pm.modelcontext(model))
+    model = seen_model(plain_model(pm.modelcontext(model)))
     check_model(model)
     check_count("draws", draws)
     model = varied_model(model, vary)

@@ -58,6 +58,13 @@ def test_only_what_tells_nothing_of_others_is_left_out(fill, gone) -> None:
     assert seen_model(model(fill)) is not None
 
 
+def test_simulations_are_of_what_is_seen_and_train() -> None:
+    simulated = pma.simulate(model(), draws=300, **QUIET)
+    assert group(simulated, "prior_predictive")["y_observed"].shape == (1, 300, 4)
+    assert list(group(simulated, "prior").data_vars) == ["mean"]
+    pma.fit(model(), simulations=simulated, **small(), **QUIET)
+
+
 def test_a_model_without_gaps_is_the_same_model() -> None:
     made = build(lambda: pm.Normal("y", pm.Normal("a"), 1, observed=np.zeros(3)))
     assert seen_model(made) is made

@@ -247,9 +247,11 @@ def minibatch() -> None:
 
 @case("missing data", refused="'y' is partially observed")
 def missing_values() -> None:
+    """Of a vector: the density of what is seen is not at hand."""
     a = pm.Normal("a")
     with np.errstate(all="ignore"):
-        pm.Normal("y", a, 1, observed=np.ma.masked_invalid([1.0, np.nan, 2.0]))
+        gaps = np.ma.masked_invalid([1.0, np.nan, 2.0])
+        pm.MvNormal("y", [a, a, a], np.eye(3), observed=gaps)
 
 
 @case("random shape", refused="'y'|'x'")
