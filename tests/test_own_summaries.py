@@ -12,7 +12,7 @@ from pymc_amortized.inference_data import group
 from pymc_amortized.own_summaries import read_summary
 
 QUIET = {"random_seed": 1, "progressbar": False}
-QUICK = {"flow": small()["flow"], "max_seconds": 8} | QUIET
+QUICK = {"flow": small()["flow"], "simulations": 4000} | QUIET
 EXAMPLE = {"y": np.arange(40.0).reshape(4, 10), "x": np.ones(4)}
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_seconds")
