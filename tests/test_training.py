@@ -137,6 +137,20 @@ def test_a_round_without_finite_loss_is_recovered_from() -> None:
     assert history.rounds[2].simulations == 4 * STEPS * BATCH
 
 
+def test_averaged_weights_are_free_of_the_noise_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Next to no memory leaves the weights themselves."""
+    monkeypatch.setattr(training, "LEARNING_RATE", 0.05)
+    losses = {}
+    for memory in (1e-9, training.AVERAGED):
+        monkeypatch.setattr(training, "AVERAGED", memory)
+        seeds = itertools.count(1)
+        history = trained(network(), lambda seeds=seeds: pairs(next(seeds)))
+        losses[memory] = [r.held_out_loss for r in history.rounds[5:10]]
+    alone, averaged = losses.values()
+    assert np.mean(averaged) < np.mean(alone) - 0.01
+    assert np.std(averaged) < np.std(alone)
+
+
 def test_rounds_that_never_are_finite_end_in_an_error() -> None:
     calls = itertools.count(1)
 
