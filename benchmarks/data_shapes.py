@@ -1,4 +1,4 @@
-"""Data of every shape: lengths, designs, gaps, order, epidemics, groups and priors that change.
+"""Data of every shape: lengths, designs, gaps, order, groups and priors that change.
 
 ``python benchmarks/data_shapes.py [FOLDER]``, where FOLDER, if there is one, holds
 ``posteriordb/eight_schools.npz`` (``data_y``, ``data_sigma``, ``draws_*``).
@@ -21,14 +21,16 @@ MAX_SECONDS = 180
 QUIET = {"progressbar": False}
 HELD_OUT = 100
 LENGTHS = (5, 20, 100, 200)
-SERIES, DAYS, PEOPLE = 20, 40, 1000
+SERIES = 20
 A, B, SCALE = 3.0, 2.0, 2.0
 """Of the noise's inverse gamma prior, and of coefficients relative to the noise."""
 
 
-def trained(name: str, model: pm.Model, **options) -> tuple[pma.AmortizedPosterior, Figure]:
+def trained(
+    name: str, model: pm.Model, *, max_seconds: float = MAX_SECONDS, **options
+) -> tuple[pma.AmortizedPosterior, Figure]:
     start = time.perf_counter()
-    amortized = pma.fit(model, max_seconds=MAX_SECONDS, random_seed=1, **options)
+    amortized = pma.fit(model, max_seconds=max_seconds, random_seed=1, **options)
     return amortized, at_most(f"{name}: seconds of fit", time.perf_counter() - start, 300)
 
 
@@ -177,63 +179,6 @@ def autoregressions() -> list[Figure]:
     return figures
 
 
-# An epidemic without a likelihood: chain binomial, infections and recoveries of each day
-
-
-def epidemic(rng, contact, recovery, size=None):
-    """New infections and recoveries of each day: size is (*batch, days, 2)."""
-    contact, recovery = (np.reshape(rate, size[:-2]) for rate in (contact, recovery))
-    susceptible = np.full(contact.shape, PEOPLE - 10)
-    infected = np.full(contact.shape, 10)
-    days = []
-    for _ in range(DAYS):
-        infections = rng.binomial(susceptible, 1 - np.exp(-contact * infected / PEOPLE))
-        recoveries = rng.binomial(infected, 1 - np.exp(-recovery))
-        susceptible, infected = susceptible - infections, infected + infections - recoveries
-        days.append(np.stack([infections, recoveries], axis=-1))
-    return np.stack(days, axis=-2)
-
-
-def sir(observed: np.ndarray) -> pm.Model:
-    with pm.Model(coords={"day": range(DAYS), "event": ["infection", "recovery"]}) as model:
-        contact, recovery = pm.LogNormal("contact", -0.7, 0.5), pm.LogNormal("recovery", -2, 0.4)
-        dims = ("day", "event")
-        pm.Simulator("cases", epidemic, contact, recovery, observed=observed, dims=dims)
-    return model
-
-
-def exact_sir(cases: np.ndarray) -> tuple[np.ndarray, ...]:
-    infections, recoveries = cases.T.astype(float)
-    susceptible = PEOPLE - 10 - np.r_[0, np.cumsum(infections)[:-1]]
-    infected = 10 + np.r_[0, np.cumsum(infections - recoveries)[:-1]]
-
-    def log_density(contact, recovery):
-        rate = contact[..., None] * infected / PEOPLE
-        found = np.sum(
-            special.xlogy(infections, -np.expm1(-rate)) - (susceptible - infections) * rate, axis=-1
-        )
-        leave = -np.expm1(-recovery)
-        found = found + recoveries.sum() * np.log(leave)
-        found = found - (infected - recoveries).sum() * recovery
-        prior = stats.lognorm(0.5, scale=np.exp(-0.7)).logpdf(contact)
-        return found + prior + stats.lognorm(0.4, scale=np.exp(-2)).logpdf(recovery)
-
-    return moments_on_grid(log_density, np.linspace(0.01, 3, 3000), np.linspace(0.005, 0.8, 1500))
-
-
-def epidemics() -> list[Figure]:
-    empty = np.zeros((DAYS, 2), int)
-    amortized, seconds = trained("SIR", sir(empty), vectorized=True)
-    simulated = pma.simulate(sir(empty), draws=SERIES, random_seed=7, vectorized=True, **QUIET)
-    cases = group(simulated, "prior_predictive")["cases"].to_numpy()[0]
-    mean, sd = (np.stack(part) for part in zip(*map(exact_sir, cases), strict=True))
-    draws = columns(amortized.sample({"cases": cases}, random_seed=8), ["contact", "recovery"])
-    error = np.abs(draws.mean(axis=0) - mean) / sd
-    what = f"SIR, no likelihood: mean error of {SERIES} epidemics, posterior sd"
-    ratio = draws.std(axis=0) / sd
-    return [seconds, at_most(what, error.mean(), 0.15), shown("SIR: ratio of sds", ratio.mean())]
-
-
 # Eight schools whose standard errors vary
 
 
@@ -305,7 +250,6 @@ def main(folder: Path | None, names: list[str]) -> None:
         "missing": partial(regressions, 0.3),
         "invariance": invariance,
         "series": autoregressions,
-        "epidemic": epidemics,
         "priors": prior_sensitivity,
     }
     if folder:
