@@ -7,7 +7,7 @@ import numpy as np
 
 from pymc_amortized.canonical import ascending
 from pymc_amortized.layout import Inputs, Layout
-from pymc_amortized.moments import block_statistics, gap_statistics
+from pymc_amortized.moments import block_statistics, gap_statistics, running_sums
 from pymc_amortized.standardization import BOUND, Standardization, fit_standardization
 
 __all__ = ["Encoded", "Encoder", "Statistics", "fit_encoder"]
@@ -96,7 +96,7 @@ class Encoder(NamedTuple):
             data = np.where(np.isfinite(data), data, np.nan)
         ordered = ascending(data, self.layout, pooled=not training or bool(self.own))
         values = np.clip(self.data.forward(ordered.data), -BOUND, BOUND)
-        raw = _statistics(values, ordered.data, self.layout, self.own)
+        raw = _statistics(values, ordered.data, self.data.scale, self.layout, self.own)
         found = np.clip(self.statistics.forward(raw), -BOUND, BOUND)
         features = np.concatenate([values, found], axis=1)
         return Encoded(features.astype(np.float32) if training else features, ordered.places)
@@ -142,9 +142,17 @@ def _unpooled(layout: Layout) -> list[np.ndarray]:
 
 
 def _statistics(
-    values: np.ndarray, data: np.ndarray, layout: Layout, own: Sequence[Statistics]
+    values: np.ndarray,
+    data: np.ndarray,
+    scale: np.ndarray,
+    layout: Layout,
+    own: Sequence[Statistics],
 ) -> np.ndarray:
-    parts = [block_statistics(values, layout), gap_statistics(values, layout)]
+    parts = [
+        block_statistics(values, layout),
+        running_sums(data, scale, layout),
+        gap_statistics(values, layout),
+    ]
     return np.concatenate([*parts, *(function(data) for function in own)], axis=1)
 
 
@@ -163,7 +171,7 @@ def fit_encoder(data: np.ndarray, layout: Layout, own: Sequence[Statistics] = ()
     of_data = _tied(data, layout)
     ordered = ascending(data, layout, pooled=bool(own)).data
     values = np.clip(of_data.forward(ordered), -BOUND, BOUND)
-    of_statistics = fit_standardization(_statistics(values, ordered, layout, own))
+    of_statistics = fit_standardization(_statistics(values, ordered, of_data.scale, layout, own))
     number = sum(function(ordered[:1]).shape[1] for function in own)
     return Encoder(layout, of_data, of_statistics, tuple(own), number)
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from pymc_amortized.layout import Block, Layout
 
-__all__ = ["block_statistics", "gap_statistics"]
+__all__ = ["block_statistics", "gap_statistics", "running_sums"]
 
 FARTHEST = 20.0
 """Standardized values count no more than that in powers."""
@@ -66,6 +66,48 @@ def gap_statistics(features: np.ndarray, layout: Layout) -> np.ndarray:
     places = np.unique(np.concatenate([layout.rest, *rows])).astype(int)
     seen = np.isfinite(features[:, places])
     return np.concatenate([np.where(seen, features[:, places], 0.0), seen], axis=1)
+
+
+def running_sums(data: np.ndarray, scale: np.ndarray, layout: Layout) -> np.ndarray:
+    """Totals of series, means of their sums so far and of products of these, through arcsinh.
+
+    Counts of events and the exposure to them, from which rates of epidemics, populations and other
+    counting processes are estimated (Andersen, Borgan, Gill and Keiding 1993, Statistical models
+    based on counting processes).
+
+    Parameters
+    ----------
+    data : ndarray of shape (datasets, elements)
+        Data as they are, not finite where there are none.
+    scale : ndarray of shape (elements,)
+        Their size.
+    layout : Layout
+        Their structure.
+
+    Returns
+    -------
+    ndarray of shape (datasets, statistics)
+        Finite.
+    """
+    found = [np.empty((len(data), 0))]
+    for block in layout.blocks:
+        if block.kind == "series" and 0 < block.outcomes <= MOST_COLUMNS:
+            index = block.index[:, : block.outcomes]
+            found += _running(data[:, index] / scale[index].mean(axis=0))
+    return np.arcsinh(np.concatenate(found, axis=1))
+
+
+def _running(rows: np.ndarray) -> list[np.ndarray]:
+    """Statistics of (datasets, length, outcomes), each (datasets, some)."""
+    seen = np.isfinite(rows)
+    steps = seen.any(axis=2, keepdims=True)
+    length = np.maximum(steps.sum(axis=1), 1)
+    values = np.where(seen, rows, 0.0)
+    sums = values.cumsum(axis=1)
+    before = (sums - values) * steps
+    i, j = np.triu_indices(rows.shape[2])
+    products = _products(before, before)[:, i, j]
+    return [sums[:, -1], before.sum(axis=1) / length, products / length]
 
 
 def _moments(rows: np.ndarray, block: Block, gaps: bool) -> list[np.ndarray]:

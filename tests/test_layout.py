@@ -5,8 +5,8 @@ import pytest
 
 from pymc_amortized.canonical import ascending
 from pymc_amortized.encoding import fit_encoder
-from pymc_amortized.layout import Layout, data_layout
-from pymc_amortized.moments import block_statistics
+from pymc_amortized.layout import Block, Layout, data_layout
+from pymc_amortized.moments import block_statistics, running_sums
 
 RNG = np.random.default_rng(1)
 LONG = 40
@@ -118,6 +118,22 @@ def test_statistics_hold_what_is_sufficient_for_a_line_whatever_is_missing() -> 
         for coefficient in np.linalg.solve(gram, design.T @ y[row]):
             assert np.isclose(found[row], coefficient).any()
     assert np.isclose(found, np.log(1 + len(seen))).any(axis=1).all()
+
+
+def test_sums_of_series_hold_counts_and_the_exposure_to_them_up_to_their_ends() -> None:
+    """Two series of four steps, the second of which ends before the last."""
+
+    def series(length: int) -> Layout:
+        index = np.arange(2 * length).reshape(length, 2)
+        return Layout(2 * length, (Block("series", "day", index, 2),), {}, 0, gaps=True)
+
+    data = np.array([[2.0, 10, 4, np.nan, 6, 30, np.nan, np.nan]])
+    scale = np.tile([2.0, 10.0], 4)
+    total, mean = [6, 4], [(0 + 1 + 3) / 3, (0 + 1 + 1) / 3]
+    products = [(0 + 1 + 9) / 3, (0 + 1 + 3) / 3, (0 + 1 + 1) / 3]
+    found = running_sums(data, scale, series(4))
+    np.testing.assert_allclose(found, np.arcsinh([[*total, *mean, *products]]))
+    np.testing.assert_allclose(running_sums(data[:, :6], scale[:6], series(3)), found)
 
 
 @pytest.mark.parametrize("layout", [regression(gaps=True), hierarchy(gaps=True)])
