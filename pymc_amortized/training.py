@@ -24,7 +24,7 @@ AVERAGED = 2.0
 WARM_UP = 200
 """Steps over which the learning rate rises at first."""
 
-PATIENCE = 10
+PATIENCE = 5
 """Rounds without gain after which the learning rate falls."""
 
 GAIN = 0.01
