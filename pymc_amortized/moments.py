@@ -21,6 +21,9 @@ LAGS = (1, 2, 3, 5, 10)
 RIDGE = 1e-2
 """Observations of zero that a regression is given for each coefficient."""
 
+LARGEST = 1e100
+"""Values relative to their scale count no more than that in sums, whose products are then finite."""
+
 TINY = 1e-6
 
 
@@ -102,7 +105,7 @@ def _running(rows: np.ndarray) -> list[np.ndarray]:
     seen = np.isfinite(rows)
     steps = seen.any(axis=2, keepdims=True)
     length = np.maximum(steps.sum(axis=1), 1)
-    values = np.where(seen, rows, 0.0)
+    values = np.clip(np.where(seen, rows, 0.0), -LARGEST, LARGEST)
     sums = values.cumsum(axis=1)
     before = (sums - values) * steps
     i, j = np.triu_indices(rows.shape[2])

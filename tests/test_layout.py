@@ -134,6 +134,8 @@ def test_sums_of_series_hold_counts_and_the_exposure_to_them_up_to_their_ends() 
     found = running_sums(data, scale, series(4))
     np.testing.assert_allclose(found, np.arcsinh([[*total, *mean, *products]]))
     np.testing.assert_allclose(running_sums(data[:, :6], scale[:6], series(3)), found)
+    extreme = np.tile([1e300, -1e300], (1, 4))
+    assert np.isfinite(running_sums(extreme, scale, series(4))).all()
 
 
 @pytest.mark.parametrize("layout", [regression(gaps=True), hierarchy(gaps=True)])
