@@ -22,7 +22,7 @@ RIDGE = 1e-2
 """Observations of zero that a regression is given for each coefficient."""
 
 LARGEST = 1e100
-"""Values relative to their scale count no more than that in sums, whose products are then finite."""
+"""Values relative to their scale count no more than that in sums, so that products are finite."""
 
 TINY = 1e-6
 
