@@ -291,7 +291,7 @@ def _evaluation(network: Network, held_out: tuple[np.ndarray, np.ndarray]) -> Ca
     def total_loss(parameters: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(network.loss(parameters, features))
 
-    run = compiled(total_loss, xla=True)
+    run = compiled(total_loss)  # XLA would take seconds longer to compile, to be no faster
     return lambda: sum(float(run(*part)) for part in tensors) / number
 
 
