@@ -35,19 +35,31 @@ def shown(what: str, value: float) -> Figure:
     return Figure(what, float(value))
 
 
-def report(name: str, figures: list[Figure]) -> None:
-    """Print the figures, and write them to ``results/<name>-pymc<major>.md``."""
+def report(name: str, figures: list[Figure], *, part: bool = False) -> None:
+    """Print the figures, and write them to ``results/<name>-pymc<major>.md``.
+
+    The figures of a `part` of the benchmark take the places of former ones, whose others stay.
+    """
     packages = ("pymc", "pytensor", "arviz", "tensorflow", "tensorflow-probability", "numpy")
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    path = RESULTS / f"{name}-pymc{version('pymc').split('.')[0]}.md"
+    rows = {
+        f.what: f"| {f.what} | {f.value:.4g} | {f.bar} | {REACHED[f.reached]} |" for f in figures
+    }
+    print(*rows.values(), sep="\n")
     lines = [
         f"`python benchmarks/{name}.py`: Python {platform.python_version()}, {versions}, "
         f"{os.cpu_count()} cores",
         "",
         "| figure | measured | bar | reached |",
         "|---|---|---|---|",
-        *(f"| {f.what} | {f.value:.4g} | {f.bar} | {REACHED[f.reached]} |" for f in figures),
+        *((former(path) if part else {}) | rows).values(),
     ]
-    text = "\n".join(lines) + "\n"
-    print(text)
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}-pymc{version('pymc').split('.')[0]}.md").write_text(text)
+    path.write_text("\n".join(lines) + "\n")
+
+
+def former(path: Path) -> dict[str, str]:
+    """Rows of a table that was written before, by figure."""
+    rows = path.read_text().splitlines()[4:] if path.exists() else []
+    return {row.split(" | ")[0].removeprefix("| "): row for row in rows}

@@ -254,11 +254,8 @@ def main(folder: Path | None, names: list[str]) -> None:
     }
     if folder:
         parts["schools"] = partial(eight_schools, folder)
-    figures = []
-    for name in names or parts:
-        figures += parts[name]()
-        print(*figures[-8:], sep="\n", flush=True)
-    report("data_shapes", figures)
+    for done, name in enumerate(names or parts):
+        report("data_shapes", parts[name](), part=bool(names or done))
 
 
 if __name__ == "__main__":

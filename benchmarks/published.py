@@ -96,8 +96,8 @@ def by_moments(name: str, folder: Path) -> list[Figure]:
 def main(folder: Path, names: list[str]) -> None:
     ways: dict[str, Callable[[str, Path], list[Figure]]] = dict.fromkeys(C2ST, by_classifier)
     ways |= dict.fromkeys(MOMENTS, by_moments)
-    figures = [figure for name in names or ways for figure in ways[name](name, folder)]
-    report("published", figures)
+    for done, name in enumerate(names or ways):
+        report("published", ways[name](name, folder), part=bool(names or done))
 
 
 if __name__ == "__main__":
