@@ -55,7 +55,7 @@ def series() -> None:
 
 
 def fitted(fill, vary, **options) -> pma.AmortizedPosterior:
-    options = small() | {"max_seconds": 25} | QUIET | options
+    options = small() | {"simulations": 20_000} | QUIET | options
     return pma.fit(build(fill, **COORDS), vary=vary, **options)
 
 
@@ -283,7 +283,7 @@ def test_data_longer_than_any_trained_on_are_warned_of_and_weighed(of_counts, of
     assert short.shape == (4, 1000, 2)
 
 
-@pytest.mark.filterwarnings("ignore:The data of the datasets")
+@pytest.mark.filterwarnings("ignore:The data of the datasets", "ignore:Pareto k")
 def test_lengths_outside_those_trained_on_are_warned_of_or_refused(of_counts, of_line) -> None:
     with pytest.warns(UserWarning, match=r"length of 'obs' of the datasets 1 is 1, .* 2 to 15 in"):
         of_counts.sample([{"y": [1, 2]}, {"y": [1]}], **QUIET)
