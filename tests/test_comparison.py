@@ -238,7 +238,7 @@ def test_fits_of_any_sampler() -> None:
 
 def test_many_datasets_within_seconds() -> None:
     rng = np.random.default_rng(6)
-    shape, dims = (4, 500, 142), ("chain", "draw", "dataset")
+    shape, dims = (4, 1000, 142), ("chain", "draw", "dataset")
     fits = {
         fit: xr.Dataset({name: (dims, rng.normal(size=shape)) for name in ("b0", "b1", "sigma")})
         for fit in ("fit", "truth")

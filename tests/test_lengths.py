@@ -55,7 +55,7 @@ def series() -> None:
 
 
 def fitted(fill, vary, **options) -> pma.AmortizedPosterior:
-    options = small() | {"simulations": 20_000} | QUIET | options
+    options = small() | {"max_seconds": 25} | QUIET | options
     return pma.fit(build(fill, **COORDS), vary=vary, **options)
 
 
@@ -66,7 +66,7 @@ def of_counts() -> pma.AmortizedPosterior:
 
 @pytest.fixture(scope="module")
 def of_line() -> pma.AmortizedPosterior:
-    return fitted(line, LENGTHS | X, missing={"y": 0.2})
+    return fitted(line, LENGTHS | X, missing={"y": 0.2}, simulations=20_000, max_seconds=None)
 
 
 @pytest.fixture(scope="module")
@@ -283,7 +283,7 @@ def test_data_longer_than_any_trained_on_are_warned_of_and_weighed(of_counts, of
     assert short.shape == (4, 1000, 2)
 
 
-@pytest.mark.filterwarnings("ignore:The data of the datasets", "ignore:Pareto k")
+@pytest.mark.filterwarnings("ignore:The data of the datasets")
 def test_lengths_outside_those_trained_on_are_warned_of_or_refused(of_counts, of_line) -> None:
     with pytest.warns(UserWarning, match=r"length of 'obs' of the datasets 1 is 1, .* 2 to 15 in"):
         of_counts.sample([{"y": [1, 2]}, {"y": [1]}], **QUIET)

@@ -16,12 +16,17 @@ from pymc_amortized.graphs import variables
 NO_DISTRIBUTIONS = {"Continuous", "Discrete", "Distribution", "SymbolicRandomVariable"}
 
 REPRESENTATIVE = [
+    "cauchy",
     "lkj",
     "mixture",
+    "occupancy",
     "truncated_prior",
     "zero_sum_table",
     "latent_ar",
+    "hurdle_poisson",
+    "nested",
     "with_initial_values",
+    "potential",
     "latent_gp",
     "fifty_groups",
     "long_stochastic_volatility",
