@@ -1,5 +1,6 @@
 """A summary network and a conditional flow as one: data in, distribution of parameters out."""
 
+import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import partial
@@ -24,6 +25,9 @@ WIDE_PART = 0.2
 WIDTH = 0.7
 """By how much it is wider, times the square root of the number of parameters: both kinds of noise
 then still meet where there are many."""
+
+FACTORIES = ("pymc_amortized.flows", "pymc_amortized.summaries")
+"""Where functions make networks from what they are called with alone."""
 
 Built = Callable[..., Any]
 
@@ -97,6 +101,19 @@ class Network:
         shape = tf.TensorSpec((None, inputs.size), tf.float32)
         longer._summarize = compiled(longer.summary, shape)
         return longer
+
+    @property
+    def architecture(self) -> bytes | None:
+        """What networks have in common that differ by their weights alone.
+
+        None where parts are users' own: they may hold what cannot be seen from here.
+        """
+        recipes = [_recipe(self.factories[name]) for name in ("summary", "flow")]
+        return None if None in recipes else pickle.dumps((recipes, self.inputs, self.size))
+
+    def twin(self) -> "Network":
+        """A network of the same architecture."""
+        return Network(**self.factories, inputs=self.inputs, size=self.size, seed=0)
 
     @property
     def trainable_variables(self) -> list[Any]:
@@ -199,6 +216,14 @@ class Network:
         self, draw: Callable[..., Any], context: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         return draw(self.flow(context), draws, seed)
+
+
+def _recipe(built: Built) -> tuple[str, list[tuple[str, Any]]] | None:
+    """Name and options of what a factory of this package returned."""
+    function = getattr(built, "func", None)
+    if getattr(function, "__module__", None) not in FACTORIES:
+        return None
+    return function.__qualname__, sorted(built.keywords.items())
 
 
 def _as_it_is(

@@ -3,23 +3,17 @@
 import time
 from collections.abc import Callable, Iterator
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from pymc_amortized.backend import compiled, keras, tf
-from pymc_amortized.networks import VALUES, Network
+from pymc_amortized.networks import Network
+from pymc_amortized.trainer import Trainer, borrowed
 
 __all__ = ["History", "Round", "Schedule", "train"]
 
 LEARNING_RATE = 2e-3
 """Of Adam while it is constant."""
-
-CLIP = 5.0
-"""Bound of the gradient's norm."""
-
-AVERAGED = 2.0
-"""Rounds that the running mean of the weights remembers."""
 
 WARM_UP = 200
 """Steps over which the learning rate rises at first."""
@@ -181,65 +175,55 @@ def train(
     Hendrikx 2024, TMLR, "Exponential moving average of weights in deep learning").
     """
     start = time.perf_counter()
-    optimizer = keras.optimizers.Adam(
-        LEARNING_RATE,
-        global_clipnorm=CLIP,
-        use_ema=True,
-        ema_momentum=float(np.exp(-1 / (AVERAGED * steps))),
-    )
-    run_round = _compiled(network, optimizer, steps, batch)
-    evaluate = _evaluation(network, held_out)
-    schedule, rounds = Schedule(max_seconds), []
-    best = (evaluate(), network.weights())
-    failures = 0
-    for loss, rates in _rounds(schedule, run_round, batches, steps):
-        found = _better(network, optimizer, evaluate) if np.isfinite(loss) else None
-        if found is None:
-            failures += 1
-            _recover(network, best[1], optimizer, schedule, failures)
-            continue
-        best = min(best, found, key=itemgetter(0))
-        held_out_loss = found[0]
-        seconds = time.perf_counter() - start
-        seen = (len(rounds) + 1 + failures) * steps * batch
-        rounds.append(Round(seen, loss, held_out_loss, float(rates[-1]), seconds))
-        schedule.update(held_out_loss, seconds)
-        advance(steps, loss=held_out_loss)
-        if max_seconds is not None and seconds > max_seconds:
-            break
+    with borrowed(network, steps, batch) as trainer:
+        evaluate = trainer.evaluation(held_out)
+        schedule, rounds = Schedule(max_seconds), []
+        best = (evaluate(), trainer.network.weights())
+        failures = 0
+        for loss, rates in _rounds(schedule, trainer.round, batches, steps):
+            found = _better(trainer, evaluate) if np.isfinite(loss) else None
+            if found is None:
+                failures += 1
+                _recover(trainer, best[1], schedule, failures)
+                continue
+            best = min(best, found, key=itemgetter(0))
+            held_out_loss = found[0]
+            seconds = time.perf_counter() - start
+            seen = (len(rounds) + 1 + failures) * steps * batch
+            rounds.append(Round(seen, loss, held_out_loss, float(rates[-1]), seconds))
+            schedule.update(held_out_loss, seconds)
+            advance(steps, loss=held_out_loss)
+            if max_seconds is not None and seconds > max_seconds:
+                break
     network.assign(best[1])
     return History(rounds, schedule.plateau)
 
 
 def _better(
-    network: Network, optimizer: keras.optimizers.Optimizer, evaluate: Callable[[], float]
+    trainer: Trainer, evaluate: Callable[[], float]
 ) -> tuple[float, dict[str, np.ndarray]] | None:
     """Held-out loss and values of the weights or of their running mean, whichever has less.
 
     None if the weights' own loss is not finite.
     """
-    own = (evaluate(), network.weights())
+    own = (evaluate(), trainer.network.weights())
     if not np.isfinite(own[0]):
         return None
-    optimizer.finalize_variable_values(network.trainable_variables)
-    mean = (evaluate(), network.weights())
-    network.assign(own[1])
+    trainer.assign_mean()
+    mean = (evaluate(), trainer.network.weights())
+    trainer.network.assign(own[1])
     return mean if mean[0] < own[0] else own
 
 
 def _rounds(
-    schedule: Schedule, run_round: Callable[..., Any], batches: Batches, steps: int
+    schedule: Schedule, run_round: Callable[..., float], batches: Batches, steps: int
 ) -> Iterator[tuple[float, np.ndarray]]:
     while (rates := schedule.rates(steps)) is not None:
-        yield float(run_round(*batches(), rates)), rates
+        yield run_round(*batches(), rates), rates
 
 
 def _recover(
-    network: Network,
-    best: dict[str, np.ndarray],
-    optimizer: keras.optimizers.Optimizer,
-    schedule: Schedule,
-    failures: int,
+    trainer: Trainer, best: dict[str, np.ndarray], schedule: Schedule, failures: int
 ) -> None:
     if failures > RETRIES:
         raise FloatingPointError(
@@ -247,56 +231,5 @@ def _recover(
             "the learning rate was lowered. Look for extreme values in pma.simulate(model), and "
             "choose priors that exclude them."
         )
-    network.assign(best)
-    for variable in optimizer.variables:  # its running means of gradients are not finite either
-        variable.assign(tf.zeros_like(variable.value))
+    trainer.begin(best)  # the optimizer's running means of gradients are not finite either
     schedule.slow_down()
-
-
-def _compiled(
-    network: Network, optimizer: keras.optimizers.Optimizer, steps: int, batch: int
-) -> Callable[..., tf.Tensor]:
-    """Compile a round of optimizer steps into one call."""
-    variables = network.trainable_variables
-    tensors = [variable.value for variable in variables]
-    optimizer.build(variables)
-
-    def step(
-        k: tf.Tensor, total: tf.Tensor, data: tuple[tf.Tensor, ...], rates: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        parameters, features = (tf.slice(d, [k * batch, 0], [batch, d.shape[1]]) for d in data)
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(network.loss(parameters, features))
-        optimizer.learning_rate.assign(rates[k])
-        optimizer.apply_gradients(zip(tape.gradient(loss, tensors), variables, strict=True))
-        return k + 1, total + loss
-
-    def run_round(parameters: tf.Tensor, features: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
-        _, total = tf.while_loop(
-            lambda k, _: k < steps,
-            lambda k, total: step(k, total, (parameters, features), rates),
-            (tf.constant(0), tf.constant(0.0)),
-        )
-        return total / steps
-
-    return compiled(run_round, xla=True)
-
-
-def _evaluation(network: Network, held_out: tuple[np.ndarray, np.ndarray]) -> Callable[[], float]:
-    """Compile the mean held-out loss."""
-    number = len(held_out[0])
-    parts = max(1, number * network.inputs.size // VALUES)
-    tensors = [tuple(map(tf.constant, part)) for part in _parted(held_out, parts)]
-
-    def total_loss(parameters: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_sum(network.loss(parameters, features))
-
-    run = compiled(total_loss)  # XLA would take seconds longer to compile, to be no faster
-    return lambda: sum(float(run(*part)) for part in tensors) / number
-
-
-def _parted(held_out: tuple[np.ndarray, np.ndarray], parts: int) -> list[tuple[np.ndarray, ...]]:
-    """Parts of equal length, which are compiled once, and what is left over."""
-    step = len(held_out[0]) // parts
-    starts = range(0, len(held_out[0]), step)
-    return [tuple(array[k : k + step] for array in held_out) for k in starts]

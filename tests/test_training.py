@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from trained import small
 
-from pymc_amortized import flows, training
+from pymc_amortized import flows, trainer, training
 from pymc_amortized.layout import flat_inputs
 from pymc_amortized.networks import Network
 from pymc_amortized.training import Schedule, train
@@ -141,8 +141,9 @@ def test_averaged_weights_are_free_of_the_noise_of_steps(monkeypatch: pytest.Mon
     """Next to no memory leaves the weights themselves."""
     monkeypatch.setattr(training, "LEARNING_RATE", 0.05)
     losses = {}
-    for memory in (1e-9, training.AVERAGED):
-        monkeypatch.setattr(training, "AVERAGED", memory)
+    for memory in (1e-9, trainer.AVERAGED):
+        monkeypatch.setattr(trainer, "AVERAGED", memory)
+        monkeypatch.setattr(trainer, "_kept", {})
         seeds = itertools.count(1)
         history = trained(network(), lambda seeds=seeds: pairs(next(seeds)))
         losses[memory] = [r.held_out_loss for r in history.rounds[5:10]]

@@ -1,0 +1,140 @@
+"""Optimizer steps of a network, compiled, and kept for networks of the same architecture."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+
+from pymc_amortized.backend import compiled, keras, tf
+from pymc_amortized.networks import VALUES, Network
+
+__all__ = ["Trainer", "borrowed"]
+
+CLIP = 5.0
+"""Bound of the gradient's norm."""
+
+AVERAGED = 2.0
+"""Rounds that the running mean of the weights remembers."""
+
+KEPT = 4
+"""Compiled trainers that stay in memory at most."""
+
+_kept: dict[tuple[bytes, int, int], "Trainer"] = {}
+
+
+class Trainer:
+    """An optimizer of a network's weights.
+
+    Parameters
+    ----------
+    network : Network
+        What is trained.
+    steps, batch : int
+        Optimizer steps in a round, simulations in a step.
+    """
+
+    def __init__(self, network: Network, steps: int, batch: int) -> None:
+        self.network = network
+        self._optimizer = keras.optimizers.Adam(
+            global_clipnorm=CLIP,
+            use_ema=True,
+            ema_momentum=float(np.exp(-1 / (AVERAGED * steps))),
+        )
+        self._run_round = _compiled_round(network, self._optimizer, steps, batch)
+        rows = [tf.TensorSpec((None, n), tf.float32) for n in (network.size, network.inputs.size)]
+        # XLA would take seconds longer to compile, to be no faster
+        self._total_loss = compiled(lambda *pairs: tf.reduce_sum(network.loss(*pairs)), *rows)
+
+    def begin(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Start from weights, with an optimizer that remembers nothing."""
+        self.network.assign(weights)
+        for variable in self._optimizer.variables:
+            variable.assign(tf.zeros_like(variable.value))
+
+    def round(self, parameters: np.ndarray, features: np.ndarray, rates: np.ndarray) -> float:
+        """Make a round of steps; returns their mean loss.
+
+        Parameters
+        ----------
+        parameters : ndarray of shape (steps * batch, size)
+            Of the simulations, in order of the steps.
+        features : ndarray of shape (steps * batch, inputs)
+            Their encoded data.
+        rates : ndarray of shape (steps,)
+            Learning rates.
+        """
+        return float(self._run_round(parameters, features, rates))
+
+    def assign_mean(self) -> None:
+        """Set the weights to their running mean."""
+        self._optimizer.finalize_variable_values(self.network.trainable_variables)
+
+    def evaluation(self, held_out: tuple[np.ndarray, np.ndarray]) -> Callable[[], float]:
+        """Make a function that returns the mean loss of simulations at the weights of then."""
+        number = len(held_out[0])
+        rows = max(1, VALUES // self.network.inputs.size)
+        starts = range(0, number, rows)
+        parts = [tuple(tf.constant(a[k : k + rows]) for a in held_out) for k in starts]
+        return lambda: sum(float(self._total_loss(*part)) for part in parts) / number
+
+
+@contextmanager
+def borrowed(network: Network, steps: int, batch: int) -> Iterator[Trainer]:
+    """Lend a trainer whose network has the weights of this one, compiled before if it can be.
+
+    Networks of users' own parts are trained themselves; for others a twin is, which stays with the
+    trainer. Nothing else has a trainer that is lent; one that met an error is thrown away.
+
+    Parameters
+    ----------
+    network : Network
+        What is to be trained. If it is not the trainer's own, the caller takes the weights over.
+    steps, batch : int
+        Optimizer steps in a round, simulations in a step.
+
+    Yields
+    ------
+    Trainer
+        Until the end of the block.
+    """
+    architecture = network.architecture
+    if architecture is None:
+        trainer = Trainer(network, steps, batch)
+    else:
+        key = (architecture, steps, batch)
+        trainer = _kept.pop(key, None) or Trainer(network.twin(), steps, batch)
+    trainer.begin(network.weights())
+    yield trainer
+    if architecture is not None:
+        _kept[key] = trainer
+        while len(_kept) > KEPT:
+            del _kept[next(iter(_kept))]
+
+
+def _compiled_round(
+    network: Network, optimizer: keras.optimizers.Optimizer, steps: int, batch: int
+) -> Callable[..., tf.Tensor]:
+    """Compile a round of optimizer steps into one call."""
+    variables = network.trainable_variables
+    tensors = [variable.value for variable in variables]
+    optimizer.build(variables)
+
+    def step(
+        k: tf.Tensor, total: tf.Tensor, data: tuple[tf.Tensor, ...], rates: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        parameters, features = (tf.slice(d, [k * batch, 0], [batch, d.shape[1]]) for d in data)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(network.loss(parameters, features))
+        optimizer.learning_rate.assign(rates[k])
+        optimizer.apply_gradients(zip(tape.gradient(loss, tensors), variables, strict=True))
+        return k + 1, total + loss
+
+    def run_round(parameters: tf.Tensor, features: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
+        _, total = tf.while_loop(
+            lambda k, _: k < steps,
+            lambda k, total: step(k, total, (parameters, features), rates),
+            (tf.constant(0), tf.constant(0.0)),
+        )
+        return total / steps
+
+    return compiled(run_round, xla=True)

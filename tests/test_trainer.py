@@ -1,0 +1,93 @@
+"""Trainers that are kept for networks of the same architecture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from trained import small
+
+from pymc_amortized import flows, trainer
+from pymc_amortized.layout import flat_inputs
+from pymc_amortized.networks import Network
+from pymc_amortized.trainer import borrowed
+
+STEPS, BATCH, ELEMENTS = 5, 16, 3
+
+
+@pytest.fixture(autouse=True)
+def _none_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "_kept", {})
+
+
+def network(seed: int = 1, elements: int = ELEMENTS, **replaced: object) -> Network:
+    """A conditional normal distribution, which compiles fast."""
+    parts = small() | {"flow": flows.spline_coupling(couplings=0, width=8)} | replaced
+    return Network(**parts, inputs=flat_inputs(elements), size=1, seed=seed)
+
+
+def trained(net: Network, seed: int) -> dict[str, np.ndarray]:
+    """Weights after two rounds, of the running mean where its loss is asked for."""
+    rng = np.random.default_rng(seed)
+    rows = STEPS * BATCH
+    with borrowed(net, STEPS, BATCH) as lent:
+        for _ in range(2):
+            data = rng.gumbel(size=(rows, net.inputs.size)).astype(np.float32)
+            loss = lent.round(data[:, :1] / 2, data, np.full(STEPS, 0.01, np.float32))
+            assert np.isfinite(loss)
+        lent.assign_mean()
+        return lent.network.weights()
+
+
+def equal(some: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> bool:
+    return all(np.array_equal(some[key], others[key]) for key in some)
+
+
+def test_what_was_trained_before_leaves_no_trace() -> None:
+    alone = trained(network(seed=2), seed=3)
+    trainer._kept.clear()
+    first, second = network(seed=1), network(seed=2)
+    weights = first.weights()
+    assert not equal(trained(first, seed=4), alone)
+    assert equal(trained(second, seed=3), alone)
+    assert equal(first.weights(), weights)
+
+
+def test_the_same_architecture_is_compiled_once() -> None:
+    with (
+        borrowed(network(seed=1), STEPS, BATCH) as one,
+        borrowed(network(seed=1), STEPS, BATCH) as at_once,
+    ):
+        assert at_once is not one
+    with borrowed(network(seed=2), STEPS, BATCH) as again:
+        assert again in (one, at_once)
+    others = [
+        borrowed(network(elements=ELEMENTS + 1), STEPS, BATCH),
+        borrowed(network(flow=flows.spline_coupling(couplings=0, width=9)), STEPS, BATCH),
+        borrowed(network(), STEPS + 1, BATCH),
+        borrowed(network(), STEPS, BATCH + 1),
+    ]
+    for other in others:
+        with other as lent:
+            assert lent not in (one, at_once)
+
+
+def test_few_are_kept() -> None:
+    for steps in range(1, trainer.KEPT + 3):
+        with borrowed(network(), steps, BATCH):
+            pass
+    assert [steps for _, steps, _ in trainer._kept] == list(range(3, trainer.KEPT + 3))
+
+
+def test_a_trainer_that_met_an_error_is_not_lent_again() -> None:
+    with pytest.raises(KeyboardInterrupt), borrowed(network(), STEPS, BATCH):
+        raise KeyboardInterrupt
+    assert not trainer._kept
+
+
+def test_users_own_parts_are_trained_themselves() -> None:
+    factory = flows.spline_coupling(couplings=0, width=8)
+    net = network(flow=lambda *sizes: factory(*sizes))
+    before = net.weights()
+    trained(net, seed=1)
+    assert not equal(net.weights(), before)
+    assert not trainer._kept
