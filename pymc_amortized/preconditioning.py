@@ -117,7 +117,8 @@ def fit_preconditioner(
     arranged = encoded.arranged(vector)
     of_parameters = fit_standardization(arranged)
     standardized = of_parameters.forward(arranged)
-    predictors = encoded.features[:, encoder.inputs.plain]
+    # in single precision, the rounding of features that depend on each other would be fitted
+    predictors = encoded.features[:, encoder.inputs.plain].astype(np.float64)
     intercept, slopes, inflation = _ridge(predictors, standardized)
     remainder = (standardized - intercept - predictors @ slopes) * inflation
     return Preconditioner(of_parameters, encoder, intercept, slopes, _cholesky(remainder))

@@ -83,3 +83,19 @@ def test_fewer_simulations_than_elements_do_not_overfit():
     new = preconditioner.encoder.encode(rng.normal(size=(500, 200)))
     mean, _ = preconditioner.restore(np.zeros((500, 3)), new)
     assert mean.std() < 0.7  # nothing is to be learned: 1 would be as wide as the prior
+
+
+def test_features_that_depend_on_each_other_are_no_better_predictors():
+    """Of a mean and three values that differ by a thousandth of their spread."""
+    rng = np.random.default_rng(6)
+    for n in (180, 5000):
+        common = rng.normal(size=(2 * n, 1))
+        y = common + 1e-3 * rng.normal(size=(2 * n, 3))
+        y = np.column_stack([y, y.mean(axis=1)])
+        theta = common + 0.1 * rng.normal(size=(2 * n, 1))
+        preconditioner = fit_preconditioner(theta[:n], y[:n], flat(y, theta))
+        new = preconditioner.encoder.encode(y[n:])
+        mean, _ = preconditioner.restore(np.zeros((n, 1)), new)
+        # of a residual sd of 0.1, and the variance of four coefficients besides
+        expected = 0.1 * np.sqrt(1 + 4 / n)
+        assert np.std(mean - theta[n:]) == pytest.approx(expected, rel=4 / np.sqrt(2 * n))
