@@ -4,9 +4,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytensor.tensor as pt
+from pymc.logprob.utils import local_check_parameter_to_ninf_switch
 from pymc.pytensorf import compile as compile_graph
 from pytensor.compile.mode import Mode
 from pytensor.graph.replace import vectorize_graph
+from pytensor.graph.rewriting.basic import dfs_rewriter
+from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.tensor.variable import TensorVariable
 
 from pymc_amortized.elementwise import COMPOSED
@@ -58,13 +61,19 @@ def batched_function(
         for i, shape in zip(inputs, shapes, strict=True)
     ]
     try:
-        graphs = vectorize_graph(outputs, dict(zip(inputs, wide, strict=True)))
+        graphs = vectorize_graph(_switched(outputs), dict(zip(inputs, wide, strict=True)))
         ndim = max(map(len, shapes), default=0)
         if any(g.type.ndim != o.type.ndim + ndim for g, o in zip(graphs, outputs, strict=True)):
             raise NotImplementedError("an output does not depend on any input")
         return _compiled(wide, graphs, mode)
     except Exception:  # noqa: BLE001  a broken graph fails below as well
         return _looped(inputs, outputs, list(map(len, shapes)), mode)
+
+
+def _switched(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Densities of -inf where parameters are out of range: checks would take all draws together."""
+    switch = dfs_rewriter(local_check_parameter_to_ninf_switch)
+    return rewrite_graph(list(outputs), include=(), custom_rewrite=switch)
 
 
 def _looped(

@@ -47,7 +47,8 @@ class Diagnosis(NamedTuple):
         Smoothed, with a sum of one; even where no weights exist.
     pareto_k : ndarray of shape (datasets,)
         Shape of the raw weights' tail, 0 where the largest are equal; infinite where no weights
-        exist, NaN where there are too few proposals to tell (below 25).
+        exist or they differ too much to tell, NaN where there are too few proposals to tell
+        (below 25).
     importance_ess : ndarray of shape (datasets,)
         Effective sample size of the weighted proposals, between 0 and their number.
     log_marginal_likelihood : ndarray of shape (datasets,)
@@ -195,10 +196,13 @@ def diagnose(log_weight: np.ndarray) -> Diagnosis:
     weights = np.exp(safe - logsumexp(safe, axis=1, keepdims=True))
     pareto_k = np.where(usable, 0.0 if tail >= SHORTEST_TAIL else np.nan, np.inf)
     if (fit := usable & ~flat).any() and tail >= SHORTEST_TAIL:
-        smoothed, pareto_k[fit] = pareto_smoothed(safe[fit])
-        weights[fit] = np.exp(smoothed)
+        smoothed, found = pareto_smoothed(safe[fit])
+        told = ~np.isnan(found)  # not where a single weight is nearly all there is
+        pareto_k[fit] = np.where(told, found, np.inf)
+        weights[fit] = np.where(told[:, None], np.exp(smoothed), weights[fit])
     log_mean = logsumexp(safe, axis=1) - np.log(proposals)
-    variance = np.expm1(logsumexp(2 * (safe - log_mean[:, None]), axis=1) - np.log(proposals))
+    with np.errstate(over="ignore"):  # of weights that differ by more than numbers can
+        variance = np.expm1(logsumexp(2 * (safe - log_mean[:, None]), axis=1) - np.log(proposals))
     return Diagnosis(
         weights,
         pareto_k,

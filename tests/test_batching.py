@@ -1,9 +1,11 @@
 """Graphs of one draw, compiled for many: each result is that of its own draw."""
 
 import numpy as np
+import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from scipy import stats
 
 from pymc_amortized import batching
 from pymc_amortized.batching import batched_function
@@ -55,6 +57,16 @@ def test_integers_stay_integers() -> None:
     (double,) = batched_function([count], [2 * count])(np.array([[1, 2], [3, 4]]))
     assert double.dtype == np.int64
     np.testing.assert_array_equal(double, [[2, 4], [6, 8]])
+
+
+@pytest.mark.usefixtures("path")
+def test_a_draw_out_of_range_leaves_the_others_their_densities() -> None:
+    scale, x = pt.dscalar("scale"), pt.dvector("x")
+    density = pm.logp(pm.Normal.dist(0, scale), x).sum()
+    scales, values = np.array([1.0, 0.0, 2.0, -1.0]), np.ones((4, 3))
+    (found,) = batched_function([scale, x], [density])(scales, values)
+    assert np.isneginf(found[[1, 3]]).all()
+    np.testing.assert_allclose(found[[0, 2]], 3 * stats.norm(0, [1, 2]).logpdf(1), rtol=1e-12)
 
 
 def test_an_output_of_no_input_is_repeated() -> None:

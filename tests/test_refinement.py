@@ -96,6 +96,17 @@ def test_datasets_without_weights_leave_the_others_alone() -> None:
     np.testing.assert_allclose(found.weights[[1, 3, 4]], 1 / PROPOSALS)
 
 
+def test_weights_that_differ_beyond_all_bounds_are_not_trusted() -> None:
+    _, log_weight = skewed(2, 7)
+    alone = diagnose(log_weight[:1])
+    log_weight[1] *= 1e6
+    found = diagnose(log_weight)
+    assert found.pareto_k[0] == alone.pareto_k[0]
+    assert found.pareto_k[1] > 10  # infinite on ArviZ 1
+    np.testing.assert_allclose(found.weights.sum(axis=1), 1)
+    assert np.isposinf(found.log_marginal_likelihood_error[1])
+
+
 def test_even_weights_and_impossible_draws_are_no_trouble() -> None:
     log_weight = np.zeros((2, PROPOSALS))
     log_weight[1, :500] = -np.inf
