@@ -40,16 +40,13 @@ def report(name: str, figures: list[Figure], *, part: bool = False) -> None:
 
     The figures of a `part` of the benchmark take the places of former ones, whose others stay.
     """
-    packages = ("pymc", "pytensor", "arviz", "tensorflow", "tensorflow-probability", "numpy")
-    versions = ", ".join(f"{package} {version(package)}" for package in packages)
     path = RESULTS / f"{name}-pymc{version('pymc').split('.')[0]}.md"
     rows = {
         f.what: f"| {f.what} | {f.value:.4g} | {f.bar} | {REACHED[f.reached]} |" for f in figures
     }
     print(*rows.values(), sep="\n")
     lines = [
-        f"`python benchmarks/{name}.py`: Python {platform.python_version()}, {versions}, "
-        f"{os.cpu_count()} cores",
+        f"`python benchmarks/{name}.py`: {machine()}",
         "",
         "| figure | measured | bar | reached |",
         "|---|---|---|---|",
@@ -57,6 +54,13 @@ def report(name: str, figures: list[Figure], *, part: bool = False) -> None:
     ]
     RESULTS.mkdir(exist_ok=True)
     path.write_text("\n".join(lines) + "\n")
+
+
+def machine() -> str:
+    """What it was measured with."""
+    packages = ("pymc", "pytensor", "arviz", "tensorflow", "tensorflow-probability", "numpy")
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    return f"Python {platform.python_version()}, {versions}, {os.cpu_count()} cores"
 
 
 def former(path: Path) -> dict[str, str]:
