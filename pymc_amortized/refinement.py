@@ -197,7 +197,8 @@ def diagnose(log_weight: np.ndarray) -> Diagnosis:
     pareto_k = np.where(usable, 0.0 if tail >= SHORTEST_TAIL else np.nan, np.inf)
     if (fit := usable & ~flat).any() and tail >= SHORTEST_TAIL:
         smoothed, found = pareto_smoothed(safe[fit])
-        told = ~np.isnan(found)  # not where a single weight is nearly all there is
+        # not where a single weight is nearly all there is
+        told = ~np.isnan(found) & ~np.isnan(smoothed).any(axis=1)
         pareto_k[fit] = np.where(told, found, np.inf)
         weights[fit] = np.where(told[:, None], np.exp(smoothed), weights[fit])
     log_mean = logsumexp(safe, axis=1) - np.log(proposals)
