@@ -1,5 +1,7 @@
 """The classifier two-sample test of sbibm."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.neural_network import MLPClassifier
@@ -14,3 +16,8 @@ def c2st(reference: np.ndarray, draws: np.ndarray) -> float:
     network = MLPClassifier((width, width), max_iter=1000, solver="adam", random_state=1)
     folds = KFold(5, shuffle=True, random_state=1)
     return float(cross_val_score(network, x, labels, cv=folds, scoring="accuracy", n_jobs=2).mean())
+
+
+def mean_c2st(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
+    """Of several datasets: their references and draws."""
+    return float(np.mean([c2st(*pair) for pair in pairs]))

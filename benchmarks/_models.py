@@ -1,8 +1,8 @@
 """Models of public benchmarks, each as a PyMC user would write it.
 
-The first four are of sbibm (Lueckmann, Boelts, Greenberg, Gonçalves and Macke 2021, Benchmarking
-simulation-based inference, AISTATS), the others of posteriordb (Magnusson et al. 2024,
-arXiv:2407.04967).
+The first five are of sbibm (Lueckmann, Boelts, Greenberg, Gonçalves and Macke 2021, Benchmarking
+simulation-based inference, AISTATS), the next four of posteriordb (Magnusson et al. 2024,
+arXiv:2407.04967), the last three of what PyMC is used for.
 """
 
 import numpy as np
@@ -40,15 +40,35 @@ def gaussian_linear(x: np.ndarray) -> pm.Model:
     return model
 
 
+def gaussian_linear_uniform(x: np.ndarray) -> pm.Model:
+    """Ten means under a prior with edges, each seen once."""
+    with pm.Model() as model:
+        theta = pm.Uniform("theta", -1, 1, shape=10)
+        pm.Normal("y", theta, np.sqrt(0.1), observed=x)
+    return model
+
+
 def slcp(x: np.ndarray) -> pm.Model:
     """Four points from a normal in the plane: a simple likelihood, a complex posterior."""
     with pm.Model() as model:
         theta = pm.Uniform("theta", -3, 3, shape=5)
-        sd, correlation = theta[2:4] ** 2, pt.tanh(theta[4])
-        below = pt.stack([correlation * sd[1], sd[1] * pt.sqrt(1 - correlation**2)])
-        chol = pt.stack([pt.stack([sd[0], 0.0]), below])
-        pm.MvNormal("y", theta[:2], chol=chol, observed=x.reshape(4, 2))
+        _four_points(theta, x)
     return model
+
+
+def slcp_folded(x: np.ndarray) -> pm.Model:
+    """Of `slcp`, the one of four modes with positive roots of the standard deviations."""
+    with pm.Model() as model:
+        lower = np.array([-3.0, -3.0, 0.0, 0.0, -3.0])
+        _four_points(pm.Uniform("theta", lower, 3, shape=5), x)
+    return model
+
+
+def _four_points(theta: pt.TensorVariable, x: np.ndarray) -> None:
+    sd, correlation = theta[2:4] ** 2, pt.tanh(theta[4])
+    below = pt.stack([correlation * sd[1], sd[1] * pt.sqrt(1 - correlation**2)])
+    chol = pt.stack([pt.stack([sd[0], 0.0]), below])
+    pm.MvNormal("y", theta[:2], chol=chol, observed=x.reshape(4, 2))
 
 
 def bernoulli_glm(y: np.ndarray, design: np.ndarray) -> pm.Model:
@@ -100,3 +120,55 @@ def gaussian_process(y: np.ndarray, x: np.ndarray) -> pm.Model:
         covariance = alpha**2 * pt.exp(-squares / (2 * rho**2)) + sigma * np.eye(len(x))
         pm.MvNormal("y", np.zeros(len(x)), covariance, observed=y)
     return model
+
+
+def hierarchical_regression(y: np.ndarray) -> pm.Model:
+    """Eight groups of six, each with its own line: nineteen parameters and the noise."""
+    x = np.linspace(-1, 1, 6)
+    with pm.Model(coords={"line": ["intercept", "slope"], "group": range(8), "obs": range(6)}) as m:
+        mu = pm.Normal("mu", 0, 2, dims="line")
+        tau = pm.HalfNormal("tau", 1, dims="line")
+        sigma = pm.HalfNormal("sigma", 1)
+        z = pm.Normal("z", dims=("group", "line"))
+        lines = mu + tau * z
+        mean = lines[:, :1] + lines[:, 1:] * x
+        pm.Normal("y", mean, sigma, observed=y, dims=("group", "obs"))
+    return m
+
+
+def psychometric(correct: np.ndarray) -> pm.Model:
+    """Correct answers of 40 at eight intensities, with a guess rate of one half and lapses."""
+    intensity = np.linspace(-2, 2, 8)
+    with pm.Model(coords={"intensity": intensity}) as model:
+        threshold, slope = pm.Normal("threshold", 0, 1), pm.LogNormal("slope", 0.7, 0.5)
+        lapse = pm.Beta("lapse", 2, 20)
+        seen = pm.math.invlogit(slope * (intensity - threshold))
+        pm.Binomial("y", 40, 0.5 + (0.5 - lapse) * seen, observed=correct, dims="intensity")
+    return model
+
+
+def _first_passage(
+    rng: np.random.Generator, drift: np.ndarray, bound: np.ndarray, delay: np.ndarray, size=None
+) -> np.ndarray:
+    return delay + rng.wald(bound / drift, bound**2, size)
+
+
+def diffusion(times: np.ndarray) -> pm.Model:
+    """Reaction times of a hundred trials: a simulator of what a Wald distribution describes."""
+    with pm.Model(coords={"trial": range(len(times))}) as model:
+        drift, bound, delay = _diffusion_prior()
+        pm.Simulator("y", _first_passage, drift, bound, delay, observed=times, dims="trial")
+    return model
+
+
+def diffusion_by_density(times: np.ndarray) -> pm.Model:
+    """What `diffusion` simulates, with its likelihood."""
+    with pm.Model() as model:
+        drift, bound, delay = _diffusion_prior()
+        pm.Wald("y", mu=bound / drift, lam=bound**2, alpha=delay, observed=times)
+    return model
+
+
+def _diffusion_prior() -> tuple[pt.TensorVariable, ...]:
+    drift, bound = pm.LogNormal("drift", 0.8, 0.4), pm.LogNormal("bound", 0, 0.3)
+    return drift, bound, pm.LogNormal("delay", -1.5, 0.4)

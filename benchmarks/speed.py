@@ -1,15 +1,19 @@
-"""Times and memory of the main job: the demo, 142 posteriors, import, forward sampling."""
+"""Times and memory: import, forward sampling, posteriors, training as sizes grow, the demo.
+
+``python benchmarks/speed.py [names ...]``: imports, forward, posteriors, drawing, second_fit,
+growth, demo.
+"""
 
 import resource
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import pymc as pm
+from _engine import drawing, growing, second_fit, timed
 from _report import Figure, at_least, at_most, report
 
 import pymc_amortized as pma
@@ -28,12 +32,6 @@ print(time.perf_counter() - start, "tensorflow" in sys.modules)
 """
 REPEATS = 5
 DRAWS = 10_000
-
-
-def timed(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
 
 
 def demo() -> list[Figure]:
@@ -93,10 +91,20 @@ def forward(model: pm.Model) -> list[Figure]:
     ]
 
 
-def main() -> None:
+def main(names: list[str]) -> None:
     model = growth(life_expectancy()[0])
-    report("speed", [*imports(), *forward(model), *posteriors(model), *demo()])
+    parts = {
+        "imports": imports,
+        "forward": partial(forward, model),
+        "posteriors": partial(posteriors, model),
+        "drawing": drawing,
+        "second_fit": second_fit,
+        "growth": growing,
+        "demo": demo,
+    }
+    for done, name in enumerate(names or parts):
+        report("speed", parts[name](), part=bool(names or done))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,0 +1,50 @@
+"""Train and draw with BayesFlow, in its own environment.
+
+``python _peer_bayesflow.py IN.npz OUT.npz OPTIONS``
+"""
+
+import json
+import os
+import sys
+import time
+
+os.environ["KERAS_BACKEND"] = "jax"
+
+import bayesflow as bf
+import keras
+import numpy as np
+
+
+def main(source: str, target: str, options: dict) -> None:
+    keras.utils.set_random_seed(1)
+    arrays = dict(np.load(source))
+    pairs = {name: arrays[name].astype("float32") for name in ("theta", "y")}
+    adapter = (
+        bf.Adapter().rename("theta", "inference_variables").rename("y", "inference_conditions")
+    )
+    network = bf.networks.CouplingFlow(**options["network"])
+    workflow = bf.BasicWorkflow(
+        adapter=adapter,
+        inference_network=network,
+        standardize=["inference_variables", "inference_conditions"],
+    )
+    start = time.perf_counter()
+    workflow.fit_offline(pairs, epochs=options["epochs"], batch_size=options["batch"], verbose=0)
+    seconds = time.perf_counter() - start
+    steps = options["epochs"] * -(-len(pairs["theta"]) // options["batch"])
+    observed = arrays["observed"].astype("float32")
+    draws = drawn(workflow, observed, options["draws"])
+    one = observed[:1]
+    drawn(workflow, one, options["draws"])
+    start = time.perf_counter()
+    drawn(workflow, one, options["draws"])
+    rate = options["draws"] / (time.perf_counter() - start)
+    np.savez(target, draws=draws, seconds=seconds, steps=steps, rate=rate)
+
+
+def drawn(workflow, observed: np.ndarray, number: int) -> np.ndarray:
+    return workflow.sample(num_samples=number, conditions={"y": observed})["theta"]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))

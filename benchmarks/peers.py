@@ -1,0 +1,227 @@
+"""sbi and BayesFlow on the same simulations, and NUTS dataset by dataset.
+
+``python benchmarks/peers.py [speed | accuracy [names ...] | nuts]``. Peers have environments of
+their own, which this makes in ``benchmarks/environments``. Reads what ``tasks.py`` wrote.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pymc as pm
+from _c2st import mean_c2st
+from _kinds import demo
+from _report import Figure, at_least, at_most, report, shown
+from accuracy import c2st_of
+from tasks import TASKS, references
+
+import pymc_amortized as pma
+from pymc_amortized import flows
+from pymc_amortized.forward import forward_sampler
+from pymc_amortized.inference_data import group
+from pymc_amortized.layout import Inputs, flat_inputs
+from pymc_amortized.networks import Network
+from pymc_amortized.parameters import parameters
+from pymc_amortized.trainer import borrowed
+
+FOLDER = Path(__file__).parent
+ENVIRONMENTS = FOLDER / "environments"
+REQUIREMENTS = {"sbi": (["torch==2.13.0"], ["sbi"]), "bayesflow": (["bayesflow", "jax"],)}
+SIMULATIONS, EPOCHS, BATCH, DRAWS = 10_000, 100, 200, 10_000
+FAR = 1e3
+"""Unconstrained values of what no prior draws."""
+
+NSF = {"couplings": 5, "width": 50, "bins": 10}
+EVERY_EPOCH = {"max_num_epochs": EPOCHS - 1, "stop_after_epochs": EPOCHS}
+SPLINE = {
+    "depth": 5,
+    "transform": "spline",
+    "transform_kwargs": {"bins": 10},
+    "subnet_kwargs": {"widths": [50, 50], "dropout": 0.0},
+}
+
+Found = dict[str, np.ndarray]
+
+
+def python(peer: str) -> str:
+    """That of an environment with a peer in it, made if there is none."""
+    path = ENVIRONMENTS / peer / "bin" / "python"
+    if not path.exists():
+        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENTS / peer], check=True)
+        for packages in REQUIREMENTS[peer]:
+            subprocess.run([path, "-m", "pip", "install", "--quiet", *packages], check=True)
+    return str(path)
+
+
+def run(peer: str, arrays: Found, **options: object) -> Found:
+    """Train and draw in a peer's process."""
+    executable = python(peer)
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "in.npz", Path(folder) / "out.npz"
+        np.savez(source, **arrays)
+        script = FOLDER / f"_peer_{peer}.py"
+        options = json.dumps({"draws": DRAWS, **options})
+        subprocess.run([executable, script, source, target, options], check=True)
+        return dict(np.load(target))
+
+
+def simulations(name: str) -> Found:
+    """Of a task, as peers take them: parameters and data as vectors, bounds of parameters."""
+    y, _ = references(name)
+    sampler = forward_sampler(TASKS[name].build(y[0]))
+    draws = sampler.draw(SIMULATIONS, 1)
+    of_model = parameters(TASKS[name].build(y[0]), sampler.complete(2, 1))
+    edges = np.full((2, of_model.size), FAR) * [[-1], [1]]
+    return {
+        "theta": vectors(draws, of_model.names),
+        "y": draws["y"].reshape(SIMULATIONS, -1),
+        "bounds": np.clip(vectors(of_model.constrain(edges)[0], of_model.names), -(FAR**3), FAR**3),
+        "observed": y.reshape(len(y), -1),
+    }
+
+
+def vectors(draws: dict[str, np.ndarray], names: list[str]) -> np.ndarray:
+    return np.hstack([draws[name].reshape(len(draws[name]), -1) for name in names])
+
+
+class Unchanged:
+    """A summary that is the data."""
+
+    trainable_variables = ()
+
+    def __init__(self, inputs: Inputs, rng: np.random.Generator) -> None:
+        pass
+
+    def __call__(self, features):
+        """Map (datasets, inputs) to themselves."""
+        return features
+
+
+def ours(arrays: Found) -> Found:
+    """The network of sbi's spline flow, as many steps on the same simulations and batches."""
+    theta, y = (arrays[n].astype(np.float32) for n in ("theta", "y"))
+    theta, y = ((a - a.mean(axis=0)) / a.std(axis=0) for a in (theta, y))
+    start = time.perf_counter()
+    flow = flows.spline_coupling(**NSF)
+    network = Network(Unchanged, flow, flat_inputs(y.shape[1]), theta.shape[1], seed=1)
+    rng, steps = np.random.default_rng(1), len(theta) // BATCH
+    rates = np.full(steps, 5e-4, np.float32)
+    ends = []
+    with borrowed(network, steps, BATCH) as trainer:
+        for _ in range(EPOCHS):
+            order = rng.permutation(len(theta))
+            trainer.round(theta[order], y[order], rates)
+            ends.append(time.perf_counter() - start)
+    later = (ends[-1] - ends[0]) / (EPOCHS - 1)
+    return {"seconds": np.array(ends[-1]), "step": np.array(1e3 * later / steps)}
+
+
+def speed() -> list[Figure]:
+    """Same network, same simulations, same batch, compiling included; ten parameters."""
+    arrays = simulations("gaussian_linear")
+    found = ours(arrays)
+    nsf = run("sbi", arrays, flow="nsf", train=EVERY_EPOCH)
+    flow = run("bayesflow", arrays, network=SPLINE, epochs=EPOCHS, batch=BATCH)
+    step = 1e3 * nsf["seconds"] / nsf["steps"]
+    own = drawing(arrays)
+    return [
+        shown("ours: milliseconds a step", found["step"]),
+        shown("ours: seconds of 100 epochs", found["seconds"]),
+        shown("sbi NSF: milliseconds a step", step),
+        shown("sbi NSF: seconds of 100 epochs", nsf["seconds"]),
+        shown("BayesFlow: seconds of 100 epochs", flow["seconds"]),
+        at_least("sbi's time a step, times ours", step / found["step"], 20),
+        at_least("sbi's 100 epochs, times ours", nsf["seconds"] / found["seconds"], 8),
+        at_least("BayesFlow's 100 epochs, times ours", flow["seconds"] / found["seconds"], 3),
+        shown("ours: draws a second", own),
+        at_least("draws a second, times sbi's", own / nsf["rate"], 5),
+        at_least("draws a second, times BayesFlow's", own / flow["rate"], 5),
+    ]
+
+
+def drawing(arrays: Found) -> float:
+    """Draws a second of the default network, its result included, after a first call."""
+    y = arrays["observed"][0]
+    model = TASKS["gaussian_linear"].build(y)
+    amortized = pma.fit(model, simulations=SIMULATIONS, max_seconds=60, random_seed=1)
+    options = {"draws": DRAWS, "chains": 1, "refine": None, "progressbar": False}
+    amortized.sample(**options)
+    start = time.perf_counter()
+    amortized.sample(**options)
+    return DRAWS / (time.perf_counter() - start)
+
+
+def accuracy(name: str) -> list[Figure]:
+    """C2ST of each, default settings, given the same number of simulations; means of datasets."""
+    y, reference = references(name)
+    arrays = simulations(name)
+    peers = {
+        f"sbi {flow}": run("sbi", arrays, flow=flow, train={})["draws"] for flow in ("nsf", "maf")
+    }
+    default = run("bayesflow", arrays, network={}, epochs=EPOCHS, batch=32)
+    peers["BayesFlow"] = default["draws"]
+    found = {peer: mean_c2st(zip(reference, draws, strict=True)) for peer, draws in peers.items()}
+    best = min(found["sbi nsf"], found["sbi maf"])
+    model = TASKS[name].build(y[0])
+    amortized = pma.fit(model, simulations=SIMULATIONS, random_seed=1, progressbar=False)
+    idata = amortized.sample({"y": y}, refine=None, draws=DRAWS, chains=1, random_seed=2)
+    own = c2st_of(idata, model, reference)
+    return [
+        at_most(f"{name}: ours, raw", own, best + 0.01),
+        *(shown(f"{name}: {peer}", value) for peer, value in found.items()),
+    ]
+
+
+CLASSICAL = {"pm.sample": ("pymc", 1000), "nutpie": ("nutpie", 100)}
+"""Samplers, and how many times less time than theirs is ours for each of a thousand datasets."""
+
+
+def nuts() -> list[Figure]:
+    """Seconds a dataset, of the demo's model as users call it, and after how many training pays."""
+    start = time.perf_counter()
+    amortized = pma.fit(demo(), random_seed=1, progressbar=False)
+    training = time.perf_counter() - start
+    figures = [shown("seconds of training", training)]
+    simulated = pma.simulate(demo(), draws=1000, random_seed=2, progressbar=False)
+    y = group(simulated, "prior_predictive")["y"].to_numpy()[0]
+    own = {}
+    for number in (1, 100, 1000):
+        start = time.perf_counter()
+        amortized.sample({"y": y[:number]}, random_seed=3, progressbar=False)
+        own[number] = (time.perf_counter() - start) / number
+        figures.append(shown(f"ours: seconds a dataset, of {number}", own[number]))
+    for name, (sampler, times) in CLASSICAL.items():
+        seconds = median(by_nuts(sampler, row) for row in y[:5])
+        ratio, even = seconds / own[1000], training / (seconds - own[1000])
+        figures += [
+            shown(f"{name}: seconds a dataset", seconds),
+            at_least(f"{name}: seconds a dataset, times ours of 1000", ratio, times),
+            shown(f"{name}: datasets after which training has paid", np.ceil(even)),
+        ]
+    return figures
+
+
+def by_nuts(sampler: str, y: np.ndarray) -> float:
+    """Of a new model, compiling included, with the draws that ours has."""
+    start = time.perf_counter()
+    with demo(y):
+        pm.sample(nuts_sampler=sampler, cores=2, random_seed=4, progressbar=False)
+    return time.perf_counter() - start
+
+
+def main(part: str | None, names: list[str]) -> None:
+    if part in (None, "speed"):
+        report("peers", speed(), part=part is not None)
+    if part in (None, "nuts"):
+        report("peers", nuts(), part=True)
+    for name in (names or TASKS) if part in (None, "accuracy") else ():
+        report("peers", accuracy(name), part=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else None, sys.argv[2:])
