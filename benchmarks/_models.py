@@ -123,7 +123,7 @@ def gaussian_process(y: np.ndarray, x: np.ndarray) -> pm.Model:
 
 
 def hierarchical_regression(y: np.ndarray) -> pm.Model:
-    """Eight groups of six, each with its own line: nineteen parameters and the noise."""
+    """Eight groups of six, each with its own line: twenty parameters and the noise."""
     x = np.linspace(-1, 1, 6)
     with pm.Model(coords={"line": ["intercept", "slope"], "group": range(8), "obs": range(6)}) as m:
         mu = pm.Normal("mu", 0, 2, dims="line")
@@ -131,7 +131,7 @@ def hierarchical_regression(y: np.ndarray) -> pm.Model:
         sigma = pm.HalfNormal("sigma", 1)
         z = pm.Normal("z", dims=("group", "line"))
         lines = mu + tau * z
-        mean = lines[:, :1] + lines[:, 1:] * x
+        mean = lines[:, 0, None] + lines[:, 1, None] * x
         pm.Normal("y", mean, sigma, observed=y, dims=("group", "obs"))
     return m
 
