@@ -54,14 +54,19 @@ def attributes(
     dict of str to object
         ``created_at``, the library that made the object and the one that inferred it.
     """
+    # ArviZ would look the version up among the installed packages' files, in milliseconds
     library = sys.modules[__package__]
+    own = {
+        "inference_library": library.__name__,
+        "inference_library_version": library.__version__,
+    }
     if DATATREE:
         from arviz_base import make_attrs
 
-        return make_attrs(extra, inference_library=library, sample_dims=list(sample_dims))
-    from arviz.data.base import make_attrs
-
-    return make_attrs(extra, library=library)
+        own["sample_dims"] = list(sample_dims)
+    else:
+        from arviz.data.base import make_attrs
+    return make_attrs(own | dict(extra or {}))
 
 
 def tree(groups: Mapping[str, xr.Dataset]) -> InferenceData | xr.DataTree:
