@@ -26,7 +26,7 @@ def network(seed: int = 1, elements: int = ELEMENTS, **replaced: object) -> Netw
 
 
 def trained(net: Network, seed: int) -> dict[str, np.ndarray]:
-    """Weights after two rounds, of the running mean where its loss is asked for."""
+    """Running mean of the weights after two rounds."""
     rng = np.random.default_rng(seed)
     rows = STEPS * BATCH
     with borrowed(net, STEPS, BATCH) as lent:
