@@ -20,7 +20,7 @@ class Coupling(tfb.Bijector):
     kept : int
         Number of first parameters, which stay as they are.
     condition : callable
-        Maps these, (*batch, kept), to the raw splines, (*batch, size - kept, raw).
+        Maps these, (*batch, kept), to the raw splines, (raw, size - kept, *batch).
     """
 
     def __init__(self, kept: int, condition: Callable[[tf.Tensor], tf.Tensor]) -> None:
@@ -61,5 +61,9 @@ class Coupling(tfb.Bijector):
         self, direction: Callable[[Spline, tf.Tensor], tuple[tf.Tensor, tf.Tensor]], x: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         first, rest = x[..., : self._kept], x[..., self._kept :]
-        changed, log_slopes = direction(Spline(self._condition(first)), rest)
-        return tf.concat([first, changed], -1), tf.reduce_sum(log_slopes, -1)
+        axes = range(x.shape.rank)
+        changed, log_slopes = direction(
+            Spline(self._condition(first)), tf.transpose(rest, [axes[-1], *axes[:-1]])
+        )
+        moved = tf.transpose(changed, [*axes[1:], 0])
+        return tf.concat([first, moved], -1), tf.reduce_sum(log_slopes, 0)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from pymc_amortized.backend import tf, tfb, tfd
+from pymc_amortized.conditioner import Conditioner
 from pymc_amortized.coupling import Coupling
-from pymc_amortized.layers import Residual, dense
+from pymc_amortized.layers import Residual, joint_dense
 
 __all__ = ["spline_coupling"]
 
@@ -71,41 +72,32 @@ class SplineCouplingFlow:
         width: int,
         bins: int,
     ) -> None:
-        self.size, self.raw = size, 3 * bins - 1
-        self.affine = Residual(features, width, 2 * size, 1, rng, zero=True)
+        self.size = size
+        self.contexts = joint_dense(features, width, 1 + couplings, rng)
+        self.affine = Residual(0, width, 2 * size, 1, rng, zero=True)
         self.orders = [_order(size, k) for k in range(couplings)]
-        self.kept = [
-            size // 2 if k % 2 == 0 else size - max(1, size // 2) for k in range(couplings)
-        ]
-        self.embeddings = [dense(features, width, rng) for _ in range(couplings)]
-        self.conditioners = [
-            Residual(kept, width, (size - kept) * self.raw, 1, rng, zero=True) for kept in self.kept
-        ]
+        kept = [size // 2 if k % 2 == 0 else size - max(1, size // 2) for k in range(couplings)]
+        self.conditioners = [Conditioner(k, size - k, width, bins, rng) for k in kept]
 
     @property
     def trainable_variables(self) -> list[Any]:
         """All weights."""
-        parts = [self.affine, *self.embeddings, *self.conditioners]
+        parts = [self.contexts, self.affine, *self.conditioners]
         return [variable for part in parts for variable in part.trainable_variables]
 
     def __call__(self, context: tf.Tensor) -> tfd.Distribution:
         """Condition on contexts of shape (datasets, features)."""
-        shift, log_scale = tf.split(self.affine(context), 2, axis=-1)
+        number = 1 + len(self.conditioners)
+        of_affine, *of_couplings = tf.split(self.contexts(context), number, axis=-1)
+        shift, log_scale = tf.split(self.affine(None, of_affine), 2, axis=-1)
         log_scale = STEEPEST * tf.tanh(log_scale / STEEPEST)
         bijectors = [tfb.Shift(shift), tfb.Scale(log_scale=log_scale)]
-        layers = zip(self.orders, self.kept, self.embeddings, self.conditioners, strict=True)
-        for order, kept, embedding, conditioner in layers:
-            coupling = self._coupling(kept, conditioner, embedding(context))
+        layers = zip(self.orders, self.conditioners, of_couplings, strict=True)
+        for order, conditioner, own in layers:
+            coupling = Coupling(conditioner.kept, partial(conditioner, context=own))
             bijectors += [tfb.Invert(tfb.Permute(order)), coupling, tfb.Permute(order)]
         base = tfd.MultivariateNormalDiag(tf.zeros([self.size]))
         return tfd.TransformedDistribution(base, tfb.Chain(bijectors))
-
-    def _coupling(self, kept: int, conditioner: Residual, embedded: tf.Tensor) -> Coupling:
-        def condition(first: tf.Tensor) -> tf.Tensor:
-            raw = conditioner(first, embedded)
-            return tf.reshape(raw, tf.concat([tf.shape(raw)[:-1], [self.size - kept, self.raw]], 0))
-
-        return Coupling(kept, condition)
 
 
 def _order(size: int, coupling: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 
 from pymc_amortized.backend import keras, tf
 
-__all__ = ["Residual", "attention", "dense", "initializer"]
+__all__ = ["Hidden", "Residual", "attention", "dense", "initializer", "joint_dense"]
 
 
 def initializer(rng: np.random.Generator) -> keras.Initializer:
@@ -23,25 +23,70 @@ def attention(width: int, heads: int, rng: np.random.Generator) -> keras.layers.
 
 
 def dense(
-    inputs: int, outputs: int, rng: np.random.Generator, *, zero: bool = False
+    inputs: int, outputs: int, rng: np.random.Generator, *, zero: bool = False, bias: bool = True
 ) -> keras.layers.Dense:
     """Make a dense layer whose weights follow from `rng`; all zero with `zero`."""
-    weights = initializer(rng)
-    layer = keras.layers.Dense(outputs, kernel_initializer="zeros" if zero else weights)
+    weights = "zeros" if zero else initializer(rng)
+    layer = keras.layers.Dense(outputs, kernel_initializer=weights, use_bias=bias)
     layer.build((None, inputs))
     return layer
 
 
-class Residual:
-    """A residual multilayer perceptron, activated before each dense layer (He et al. 2016).
+def joint_dense(
+    inputs: int, outputs: int, number: int, rng: np.random.Generator
+) -> keras.layers.Dense:
+    """Make one of several dense layers of the same inputs, whose outputs it has side by side."""
+    layer = dense(inputs, number * outputs, rng)
+    parts = [initializer(rng)((inputs, outputs)) for _ in range(number)]
+    layer.kernel.assign(tf.concat(parts, axis=1))
+    return layer
+
+
+class Hidden:
+    """Residual hidden layers, activated before each dense layer (He et al. 2016).
 
     Parameters
     ----------
-    inputs, width, outputs : int
-        Lengths of what comes in, of the hidden vectors and of what goes out. With no inputs at
-        all there is no first layer, and the shift takes its place.
+    inputs, width : int
+        Lengths of what comes in and of the hidden vectors. With no inputs at all there is no first
+        layer: the shift takes its place, and nothing else is looked at.
     blocks : int
         Residual blocks, of one dense layer each.
+    rng : numpy.random.Generator
+        Of the initial weights.
+    bias : bool, default True
+        Whether the first layer has a bias, which a shift would make superfluous.
+    """
+
+    def __init__(
+        self, inputs: int, width: int, blocks: int, rng: np.random.Generator, *, bias: bool = True
+    ) -> None:
+        self.first = dense(inputs, width, rng, bias=bias) if inputs else None
+        self.blocks = [dense(width, width, rng, zero=True) for _ in range(blocks)]
+
+    @property
+    def trainable_variables(self) -> list[keras.Variable]:
+        """All weights."""
+        layers = [*([self.first] if self.first else []), *self.blocks]
+        return [variable for layer in layers for variable in layer.trainable_variables]
+
+    def __call__(self, x: tf.Tensor | None, shift: tf.Tensor | float = 0.0) -> tf.Tensor:
+        """Map (*batch, inputs) to (*batch, width); `shift` is added to the first layer's."""
+        hidden = self.first(x) + shift if self.first else shift
+        for block in self.blocks:
+            hidden += block(tf.nn.silu(hidden))
+        return tf.nn.silu(hidden)
+
+
+class Residual:
+    """A residual multilayer perceptron: hidden layers and a dense one.
+
+    Parameters
+    ----------
+    inputs, width, blocks : int
+        As of :class:`Hidden`.
+    outputs : int
+        Length of what goes out.
     rng : numpy.random.Generator
         Of the initial weights.
     zero : bool, default False
@@ -58,19 +103,14 @@ class Residual:
         *,
         zero: bool = False,
     ) -> None:
-        self.first = dense(inputs, width, rng) if inputs else None
-        self.blocks = [dense(width, width, rng, zero=True) for _ in range(blocks)]
+        self.hidden = Hidden(inputs, width, blocks, rng)
         self.last = dense(width, outputs, rng, zero=zero)
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:
         """All weights."""
-        layers = [*([self.first] if self.first else []), *self.blocks, self.last]
-        return [variable for layer in layers for variable in layer.trainable_variables]
+        return [*self.hidden.trainable_variables, *self.last.trainable_variables]
 
-    def __call__(self, x: tf.Tensor, shift: tf.Tensor | float = 0.0) -> tf.Tensor:
+    def __call__(self, x: tf.Tensor | None, shift: tf.Tensor | float = 0.0) -> tf.Tensor:
         """Map (*batch, inputs) to (*batch, outputs); `shift` is added to the first layer's."""
-        hidden = self.first(x) + shift if self.first else shift
-        for block in self.blocks:
-            hidden += block(tf.nn.silu(hidden))
-        return self.last(tf.nn.silu(hidden))
+        return self.last(self.hidden(x, shift))

@@ -185,15 +185,16 @@ def diagnose(log_weight: np.ndarray) -> Diagnosis:
     Vehtari, Simpson, Gelman, Yao and Gabry (2024), Pareto smoothed importance sampling, JMLR 25.
     Kong (1992), A note on importance sampling using standardized weights, University of Chicago.
     """
-    from scipy.special import logsumexp  # 0.1 s that PyMC 6 does not spend
-
     proposals = log_weight.shape[1]
     largest = log_weight.max(axis=1)  # NaN where there is one
     usable = np.isfinite(largest)
     safe = np.where(usable[:, None], log_weight, 0.0)
     tail = int(min(0.2 * proposals, 3 * np.sqrt(proposals)))
     flat = np.partition(safe, -tail, axis=1)[:, -tail] == safe.max(axis=1) if tail else True
-    weights = np.exp(safe - logsumexp(safe, axis=1, keepdims=True))
+    relative = np.exp(safe - safe.max(axis=1, keepdims=True))
+    total = relative.sum(axis=1)
+    weights = relative / total[:, None]
+    variance = proposals * np.sum(weights**2, axis=1) - 1
     pareto_k = np.where(usable, 0.0 if tail >= SHORTEST_TAIL else np.nan, np.inf)
     if (fit := usable & ~flat).any() and tail >= SHORTEST_TAIL:
         smoothed, found = pareto_smoothed(safe[fit])
@@ -201,14 +202,11 @@ def diagnose(log_weight: np.ndarray) -> Diagnosis:
         told = ~np.isnan(found) & ~np.isnan(smoothed).any(axis=1)
         pareto_k[fit] = np.where(told, found, np.inf)
         weights[fit] = np.where(told[:, None], np.exp(smoothed), weights[fit])
-    log_mean = logsumexp(safe, axis=1) - np.log(proposals)
-    with np.errstate(over="ignore"):  # of weights that differ by more than numbers can
-        variance = np.expm1(logsumexp(2 * (safe - log_mean[:, None]), axis=1) - np.log(proposals))
     return Diagnosis(
         weights,
         pareto_k,
         np.where(usable, 1 / np.sum(weights**2, axis=1), 0.0),
-        np.where(usable, log_mean, np.nan),
+        np.where(usable, largest + np.log(total / proposals), np.nan),
         np.where(usable, _error(variance, pareto_k, proposals), np.nan),
     )
 

@@ -35,20 +35,20 @@ class Standardization(NamedTuple):
     def forward(self, values: np.ndarray) -> np.ndarray:
         """Standardize values of shape (*batch, size)."""
         scaled = (values - self.location) / self.scale
-        if not self.heavy.any():
-            return scaled
-        return np.where(self.heavy, np.arcsinh(scaled), scaled)
+        scaled[..., self.heavy] = np.arcsinh(scaled[..., self.heavy])
+        return scaled
 
     def inverse(self, standardized: np.ndarray) -> np.ndarray:
         """Go back to values; shapes as in :meth:`forward`."""
-        inner = np.where(self.heavy, standardized, 0.0)
-        return self.location + self.scale * np.where(self.heavy, np.sinh(inner), standardized)
+        scaled = np.array(standardized)
+        scaled[..., self.heavy] = np.sinh(scaled[..., self.heavy])
+        return self.location + self.scale * scaled
 
     def log_det(self, standardized: np.ndarray) -> np.ndarray:
         """Log-determinant of :meth:`inverse`: (*batch, size) to (*batch,)."""
-        inner = np.where(self.heavy, np.abs(standardized), 0.0)
-        log_cosh = inner + np.log1p(np.exp(-2 * inner)) - np.log(2)
-        return np.sum(np.where(self.heavy, log_cosh, 0.0) + np.log(self.scale), axis=-1)
+        bent = np.abs(standardized[..., self.heavy])
+        log_cosh = bent + np.log1p(np.exp(-2 * bent)) - np.log(2)
+        return np.sum(log_cosh, axis=-1) + np.log(self.scale).sum()
 
 
 def fit_standardization(values: np.ndarray) -> Standardization:

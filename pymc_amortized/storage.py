@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["load", "write"]
 
 FORMAT = "pymc_amortized"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 VARIED_DRAWS = 2000
 """Draws of varied data that a file keeps, for calibration to draw from."""

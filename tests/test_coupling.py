@@ -24,7 +24,9 @@ class Condition:
     def __call__(self, first: tf.Tensor) -> tf.Tensor:
         self.calls += 1
         raw = tf.tensordot(first, self.slopes, 1)
-        return self.intercept + tf.reshape(raw, (*first.shape[:-1], *self.shape))
+        splines = self.intercept + tf.reshape(raw, (*first.shape[:-1], *self.shape))
+        axes = range(len(splines.shape))
+        return tf.transpose(splines, [axes[-1], axes[-2], *axes[:-2]])
 
 
 def coupling(kept: int, size: int) -> Coupling:

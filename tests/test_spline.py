@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pymc_amortized.backend import tf, tfb
-from pymc_amortized.spline import EDGE, SMALLEST, Spline
+from pymc_amortized.spline import EDGE, SMALLEST, UNIT_SLOPE, Spline
 
 BOUND = 5.0
 EPS = float(np.finfo(np.float32).eps)
@@ -17,21 +17,26 @@ STEEP = 3.0
 
 def raw(bins: int, scale: float, number: int = 1) -> np.ndarray:
     rng = np.random.default_rng(bins)
-    return rng.normal(0, scale, size=(number, 3 * bins - 1)).astype(np.float32)
+    return rng.normal(0, scale, size=(number, 3 * bins - 1)).astype(np.float32).T
+
+
+def left_edges(sizes: np.ndarray) -> np.ndarray:
+    return (np.cumsum(sizes, axis=0) - sizes - BOUND).astype(np.float32)
 
 
 def values_of(spline: Spline) -> np.ndarray:
     """Values inside and far out, with all edges of bins and their neighbours: (*number, n)."""
-    grid = np.tile(np.linspace(-7, 7, 701, dtype=np.float32), (len(spline.x), 1))
+    number = spline.widths.shape[1]
+    grid = np.tile(np.linspace(-7, 7, 701, dtype=np.float32), (number, 1))
     out = np.tile(np.float32([-1e4, -50, -BOUND, BOUND, BOUND - EDGE, 50, 1e4]), (len(grid), 1))
-    knots = np.concatenate([spline.x, spline.y], axis=1)
+    knots = np.concatenate([left_edges(s.numpy()).T for s in (spline.widths, spline.heights)], 1)
     beside = [np.nextafter(knots, np.float32(side)) for side in (-np.inf, np.inf)]
     return np.sort(np.concatenate([grid, out, knots, *beside], axis=1), axis=1)
 
 
 def wide(numbers: np.ndarray, values: np.ndarray) -> Spline:
     """The same splines for each of several values: batch (number, n)."""
-    return Spline(tf.repeat(tf.constant(numbers)[:, None], values.shape[1], axis=1))
+    return Spline(tf.repeat(tf.constant(numbers)[..., None], values.shape[1], axis=-1))
 
 
 @pytest.mark.parametrize(("bins", "scale"), CASES)
@@ -85,9 +90,9 @@ def test_agrees_with_tfp(bins: int, scale: float) -> None:
     numbers = raw(bins, scale, 10)
     values = tf.constant(np.random.default_rng(1).uniform(-4.9, 4.9, (10, 200)), tf.float32)
     spline = wide(numbers, values)
-    tfp = tfb.RationalQuadraticSpline(
-        spline.widths, spline.heights, spline.left[..., 1:], range_min=-BOUND
-    )
+    slopes = SMALLEST + tf.nn.softplus(spline.slopes + UNIT_SLOPE)
+    bins_last = [tf.transpose(part, (1, 2, 0)) for part in (spline.widths, spline.heights, slopes)]
+    tfp = tfb.RationalQuadraticSpline(*bins_last, range_min=-BOUND)
     moved, log_slope = spline.forward(values)
     np.testing.assert_allclose(moved, tfp.forward(values), atol=1e-4)
     np.testing.assert_allclose(log_slope, tfp.forward_log_det_jacobian(values), atol=5e-3)
@@ -99,7 +104,7 @@ def test_agrees_with_tfp(bins: int, scale: float) -> None:
 @pytest.mark.parametrize("bins", [1, 2, 8])
 def test_zeros_are_the_identity(bins: int) -> None:
     values = np.linspace(-6, 6, 101, dtype=np.float32)
-    spline = Spline(tf.zeros((101, 3 * bins - 1)))
+    spline = Spline(tf.zeros((3 * bins - 1, 101)))
     for moved, log_slope in (spline.forward(values), spline.inverse(values)):
         np.testing.assert_allclose(moved, values, atol=20 * EPS * BOUND)
         np.testing.assert_allclose(log_slope, 0, atol=20 * EPS)
@@ -107,11 +112,9 @@ def test_zeros_are_the_identity(bins: int) -> None:
 
 def test_bins_have_a_least_size_and_fill_the_range() -> None:
     spline = Spline(tf.constant(raw(8, 50.0, 30)))
-    for sizes, left in ((spline.widths, spline.x), (spline.heights, spline.y)):
+    for sizes in (spline.widths, spline.heights):
         assert sizes.numpy().min() >= 2 * BOUND * SMALLEST * (1 - 1e-5)
-        np.testing.assert_allclose(np.sum(sizes, -1), 2 * BOUND, rtol=1e-5)
-        np.testing.assert_allclose(left[:, 1:], np.cumsum(sizes, -1)[:, :-1] - BOUND, atol=1e-5)
-    assert spline.left.numpy().min() >= SMALLEST
+        np.testing.assert_allclose(np.sum(sizes, 0), 2 * BOUND, rtol=1e-5)
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 10.0, 300.0])
@@ -122,7 +125,7 @@ def test_nothing_is_nan_at_the_edges(scale: float, direction: str) -> None:
     variable = tf.constant(numbers)
     with tf.GradientTape() as tape:
         tape.watch([values, variable])
-        spline = Spline(tf.repeat(variable[:, None], values.shape[1], axis=1))
+        spline = Spline(tf.repeat(variable[..., None], values.shape[1], axis=-1))
         moved, log_slope = getattr(spline, direction)(values)
         total = tf.reduce_sum(moved) + tf.reduce_sum(log_slope)
     for result in (moved, log_slope, *tape.gradient(total, [values, variable])):
