@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pymc_amortized.backend import tf
-from pymc_amortized.layers import Residual, dense
+from pymc_amortized.layers import Residual, dense, joint_dense
 
 
 def silu(x: np.ndarray) -> np.ndarray:
@@ -36,3 +36,12 @@ def test_residual_by_hand(inputs: int) -> None:
     hidden = hidden + silu(hidden) @ inner + inner_bias
     expected = silu(hidden) @ last + last_bias
     np.testing.assert_allclose(network(tf.constant(x), shift), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_joint_layers_are_side_by_side_and_differ() -> None:
+    layer = joint_dense(3, 4, 2, np.random.default_rng(1))
+    first, second = np.split(layer.kernel.numpy(), 2, axis=1)
+    assert first.shape == (3, 4)
+    assert np.abs(first - second).min() > 0
+    limit = np.sqrt(6 / (3 + 4))  # each by its own lengths
+    assert 0.5 * limit < np.abs(layer.kernel.numpy()).max() <= limit
