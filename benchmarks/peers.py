@@ -142,9 +142,7 @@ def speed(name: str) -> list[Figure]:
         shown(f"{number}, sbi NSF: seconds of 100 epochs", nsf["seconds"]),
         shown(f"{number}, BayesFlow: seconds of 100 epochs", flow["seconds"]),
         at_least(f"{number}: sbi's time a step, times ours", step / found["step"], 20),
-        at_least(
-            f"{number}: sbi's 100 epochs, times ours", nsf["seconds"] / found["seconds"], 8
-        ),
+        at_least(f"{number}: sbi's 100 epochs, times ours", nsf["seconds"] / found["seconds"], 8),
         at_least(
             f"{number}: BayesFlow's 100 epochs, times ours", flow["seconds"] / found["seconds"], 3
         ),

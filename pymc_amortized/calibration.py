@@ -264,9 +264,14 @@ def _summary(
 
 
 def _moments(draws: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted means and standard deviations: (simulations, quantities) each."""
+    """Weighted means and standard deviations: (simulations, quantities) each.
+
+    A log density can be -inf; where the mean then is, there is no standard deviation.
+    """
     mean = weights[:, None] @ draws
-    return mean[:, 0], np.sqrt(weights[:, None] @ np.square(draws - mean))[:, 0]
+    unknown = np.full_like(draws, np.nan)
+    deviation = np.subtract(draws, mean, out=unknown, where=np.isfinite(mean))
+    return mean[:, 0], np.sqrt(weights[:, None] @ np.square(deviation))[:, 0]
 
 
 def _warn_of_few(left: float, draws: int) -> None:

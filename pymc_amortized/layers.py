@@ -83,10 +83,8 @@ class Residual:
 
     Parameters
     ----------
-    inputs, width, blocks : int
-        As of :class:`Hidden`.
-    outputs : int
-        Length of what goes out.
+    inputs, width, outputs, blocks : int
+        As of :class:`Hidden`; outputs are as long as said.
     rng : numpy.random.Generator
         Of the initial weights.
     zero : bool, default False

@@ -6,6 +6,7 @@ import xarray as xr
 from trained import untrained
 
 import pymc_amortized as pma
+from pymc_amortized.calibration import _moments
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +56,11 @@ def test_without_a_likelihood_parameters_alone_are_checked() -> None:
 def test_bad_numbers_are_refused(wrong: dict, rough: pma.AmortizedPosterior) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong))}: expected an integer"):
         rough.calibrate(**wrong)
+
+
+def test_impossible_draws_have_no_standard_deviation(recwarn: pytest.WarningsRecorder) -> None:
+    draws = np.array([[[1.0, -np.inf], [3.0, 2.0]]])
+    mean, sd = _moments(draws, np.array([[0.25, 0.75]]))
+    np.testing.assert_array_equal(mean, [[2.5, -np.inf]])
+    np.testing.assert_allclose(sd, [[np.sqrt(0.75), np.nan]])
+    assert not recwarn.list
