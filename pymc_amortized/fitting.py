@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from inspect import isfunction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from pymc_amortized.density import Density, density
 from pymc_amortized.discovery import check_exchangeable, discovered, honoured
 from pymc_amortized.ends import DensityByLength, ends_of, seen_density
 from pymc_amortized.exchangeability import Found
+from pymc_amortized.factories import is_factory
 from pymc_amortized.familiarity import REFERENCES, Familiarity, fit_familiarity, traits
 from pymc_amortized.fit_warnings import (
     warn_of_covariates,
@@ -56,7 +56,6 @@ __all__ = ["fit"]
 ASKED = 10
 """Draws at which the log joint is asked what it does not tell apart."""
 
-FACTORIES = ("pymc_amortized.flows",)
 EXAMPLES = {"flow": "pma.flows.spline_coupling()"}
 
 Factory = Callable[..., Any]
@@ -242,7 +241,7 @@ def _check_options(simulations: Any, max_seconds: Any, **factories: Any) -> None
     if max_seconds is not None and not seconds:
         raise ValueError(f"max_seconds: expected a positive number, got {max_seconds!r}.")
     for name, factory in factories.items():
-        own = getattr(factory, "__module__", None) in FACTORIES and isfunction(factory)
+        own = is_factory(name, factory)
         if factory is not None and (own or not callable(factory)):
             got = f"{factory.__name__} itself" if own else repr(factory)
             raise TypeError(

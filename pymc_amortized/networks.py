@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pymc_amortized.backend import compiled, tf, tfd, tfp
+from pymc_amortized.factories import recipe_of
 from pymc_amortized.layout import Inputs
 
 __all__ = ["VALUES", "ConditionalFlow", "Network", "Summary"]
@@ -25,9 +26,6 @@ WIDE_PART = 0.2
 WIDTH = 0.7
 """By how much it is wider, times the square root of the number of parameters: both kinds of noise
 then still meet where there are many."""
-
-FACTORIES = ("pymc_amortized.flows", "pymc_amortized.summaries")
-"""Where functions make networks from what they are called with alone."""
 
 Built = Callable[..., Any]
 
@@ -108,7 +106,7 @@ class Network:
 
         None where parts are users' own: they may hold what cannot be seen from here.
         """
-        recipes = [_recipe(self.factories[name]) for name in ("summary", "flow")]
+        recipes = [recipe_of(argument, built) for argument, built in self.factories.items()]
         return None if None in recipes else pickle.dumps((recipes, self.inputs, self.size))
 
     def twin(self) -> "Network":
@@ -216,14 +214,6 @@ class Network:
         self, draw: Callable[..., Any], context: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         return draw(self.flow(context), draws, seed)
-
-
-def _recipe(built: Built) -> tuple[str, list[tuple[str, Any]]] | None:
-    """Name and options of what a factory of this package returned."""
-    function = getattr(built, "func", None)
-    if getattr(function, "__module__", None) not in FACTORIES:
-        return None
-    return function.__qualname__, sorted(built.keywords.items())
 
 
 def _as_it_is(

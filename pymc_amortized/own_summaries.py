@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pymc_amortized.factories import is_factory
 from pymc_amortized.layout import Inputs
 from pymc_amortized.parameters import split
 
@@ -88,8 +89,7 @@ def _is_layer(part: Any) -> bool:
 def _network(part: Any) -> Built:
     if _is_layer(part):
         return partial(_of_layer, part)
-    package = __package__
-    own = getattr(part, "__module__", "") == f"{package}.summaries"
+    own = is_factory("summary", part)
     if not callable(part) or own or isinstance(part, type):
         got = f"{part.__name__} itself" if own else repr(part)
         raise TypeError(f"summary: expected {EXAMPLE}, got {got}.")

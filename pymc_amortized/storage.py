@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pymc as pm
 
 from pymc_amortized.discovery import layout_of
 from pymc_amortized.exchangeability import Found
+from pymc_amortized.factories import MODULES, built_by, recipe_of
 from pymc_amortized.familiarity import Familiarity
 from pymc_amortized.forward import forward_sampler, varied_sampler
 from pymc_amortized.imputation import seen_model
@@ -84,8 +84,6 @@ def write(
     """
     from safetensors.numpy import save_file
 
-    from pymc_amortized import flows, summaries
-
     if preconditioner.encoder.own:
         raise NotImplementedError(
             "summary: expected a factory of pymc_amortized.summaries alone, got a function too. "
@@ -94,8 +92,7 @@ def write(
     header = {
         "version": FORMAT_VERSION,
         "model": _description(model),
-        "summary": _recipe(summaries, "summary", network.factories["summary"]),
-        "flow": _recipe(flows, "flow", network.factories["flow"]),
+        **{argument: _recipe(argument, built) for argument, built in network.factories.items()},
         "settings": dict(settings),
         "var_names": list(var_names),
         "vary": varied_names(model),
@@ -153,7 +150,6 @@ def load(path: str | PathLike[str], model: pm.Model | None = None) -> AmortizedP
     --------
     >>> amortized = pma.load("growth.safetensors", model)  # doctest: +SKIP
     """
-    from pymc_amortized import flows, summaries
     from pymc_amortized.networks import Network
 
     model = seen_model(plain_model(pm.modelcontext(model)))
@@ -178,9 +174,8 @@ def load(path: str | PathLike[str], model: pm.Model | None = None) -> AmortizedP
     layout = layout_of(model, of_model, found, gaps=bool(missing.draw))
     preconditioner = Preconditioner.from_arrays(layout, _part("preconditioner", arrays))
     inputs, size = preconditioner.encoder.inputs, len(preconditioner.intercept)
-    network = Network(
-        _build(summaries, header["summary"]), _build(flows, header["flow"]), inputs, size, 0
-    )
+    built = (built_by(argument, header[argument]) for argument in ("summary", "flow"))
+    network = Network(*built, inputs, size, seed=0)
     network.assign(_part("weights", arrays))
     familiarity = Familiarity.from_arrays(_part("familiarity", arrays))
     return AmortizedPosterior(
@@ -249,24 +244,14 @@ def _part(prefix: str, arrays: Arrays) -> Arrays:
     return {n.removeprefix(start): array for n, array in arrays.items() if n.startswith(start)}
 
 
-def _recipe(module: ModuleType, argument: str, built: Any) -> dict[str, Any]:
-    """Name the factory of `module` that made a network, and with what options."""
-    for name in module.__all__:
-        if getattr(built, "func", None) is getattr(module, name)().func:
-            return {"factory": name, "options": built.keywords}
-    raise NotImplementedError(
-        f"{argument}: expected one of {module.__name__}'s factories, got {built!r}. A saved file "
-        "holds no code, so only these can be loaded again."
-    )
-
-
-def _build(module: ModuleType, recipe: Mapping[str, Any]) -> Any:
-    if recipe["factory"] not in module.__all__:
-        raise ValueError(
-            f"path: expected a factory of {module.__name__} ({', '.join(module.__all__)}), got "
-            f"{recipe['factory']!r}. Install the pymc_amortized that saved the file."
+def _recipe(argument: str, built: Any) -> dict[str, Any]:
+    recipe = recipe_of(argument, built)
+    if recipe is None:
+        raise NotImplementedError(
+            f"{argument}: expected one of {MODULES[argument]}'s factories, got {built!r}. A saved "
+            "file holds no code, so only these can be loaded again."
         )
-    return getattr(module, recipe["factory"])(**recipe["options"])
+    return recipe
 
 
 def _description(model: pm.Model) -> dict[str, Any]:
