@@ -267,7 +267,7 @@ def test_the_continuous_variable_beside_them_is_exact_too() -> None:
 
 
 def test_deterministics_are_made_of_the_integers() -> None:
-    posterior = rough("change_point").sample(draws=20, **QUIET).posterior
+    posterior = rough("change_point").sample(draws=20, refine=None, **QUIET).posterior
     before = np.arange(8) < posterior["tau"].to_numpy()[..., None]
     np.testing.assert_array_equal(posterior["rate"], np.where(before, 4.0, 1.5))
 

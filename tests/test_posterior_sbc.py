@@ -136,7 +136,7 @@ def test_weights_that_leave_little_warn(
     with pytest.warns(
         UserWarning, match=r"leaves 1?\d of the network's draws .* Pass more"
     ) as caught:
-        rough.calibrate({"y": np.sinh(2 * YEARS)}, simulations=100, draws=80, **QUIET)
+        rough.calibrate({"y": np.sinh(1.8 * YEARS)}, simulations=100, draws=80, **QUIET)
     assert {each.filename for each in caught} == {__file__}
 
 
