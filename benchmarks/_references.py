@@ -11,7 +11,7 @@ from scipy import stats
 from pymc_amortized.inference_data import group
 
 DRAWS = 10_000
-CHAINS, TUNE, THIN = 4, 2000, 4
+CHAINS, TUNE, THIN = 4, 2000, 8
 
 
 class Reference(NamedTuple):

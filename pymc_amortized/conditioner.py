@@ -3,7 +3,7 @@
 import numpy as np
 
 from pymc_amortized.backend import keras, tf
-from pymc_amortized.layers import Hidden
+from pymc_amortized.layers import Hidden, dense
 
 __all__ = ["Conditioner"]
 
@@ -28,7 +28,8 @@ class Conditioner:
         self, kept: int, changed: int, width: int, bins: int, rng: np.random.Generator
     ) -> None:
         self.kept, self.changed, self.raw = kept, changed, 3 * bins - 1
-        self.hidden = Hidden(kept, width, 1, rng, bias=False)
+        self.first = dense(kept, width, rng, bias=False) if kept else None
+        self.hidden = Hidden(width, 1, rng)
         outputs = self.raw * changed
         self.kernel = keras.Variable(np.zeros((outputs, width), np.float32))
         self.bias = keras.Variable(np.zeros((outputs, 1), np.float32))
@@ -36,7 +37,8 @@ class Conditioner:
     @property
     def trainable_variables(self) -> list[keras.Variable]:
         """All weights."""
-        return [*self.hidden.trainable_variables, self.kernel, self.bias]
+        first = self.first.trainable_variables if self.first else []
+        return [*first, *self.hidden.trainable_variables, self.kernel, self.bias]
 
     def __call__(self, kept: tf.Tensor, context: tf.Tensor) -> tf.Tensor:
         """Map parameters (*batch, kept) to raw splines (3 * bins - 1, changed, *batch).
@@ -44,7 +46,7 @@ class Conditioner:
         `context`, (*batch, width) or broadcast to it, is added to the first layer's outputs. Where
         no parameters are kept, the splines have its batch axes, and ones for those that it lacks.
         """
-        hidden = self.hidden(kept, context)
+        hidden = self.hidden(self.first(kept) + context if self.first else context)
         rows = tf.reshape(hidden, (-1, hidden.shape[-1]))
         raw = tf.matmul(self.kernel, rows, transpose_b=True) + self.bias
         lacking = [1] * (kept.shape.rank - hidden.shape.rank)

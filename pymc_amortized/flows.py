@@ -14,7 +14,7 @@ import numpy as np
 from pymc_amortized.backend import tf, tfb, tfd
 from pymc_amortized.conditioner import Conditioner
 from pymc_amortized.coupling import Coupling
-from pymc_amortized.layers import Residual, joint_dense
+from pymc_amortized.layers import Hidden, dense, joint_dense
 
 __all__ = ["spline_coupling"]
 
@@ -74,7 +74,8 @@ class SplineCouplingFlow:
     ) -> None:
         self.size = size
         self.contexts = joint_dense(features, width, 1 + couplings, rng)
-        self.affine = Residual(0, width, 2 * size, 1, rng, zero=True)
+        self.hidden = Hidden(width, 1, rng)
+        self.affine = dense(width, 2 * size, rng, zero=True)
         self.orders = [_order(size, k) for k in range(couplings)]
         kept = [size // 2 if k % 2 == 0 else size - max(1, size // 2) for k in range(couplings)]
         self.conditioners = [Conditioner(k, size - k, width, bins, rng) for k in kept]
@@ -82,14 +83,14 @@ class SplineCouplingFlow:
     @property
     def trainable_variables(self) -> list[Any]:
         """All weights."""
-        parts = [self.contexts, self.affine, *self.conditioners]
+        parts = [self.contexts, self.hidden, self.affine, *self.conditioners]
         return [variable for part in parts for variable in part.trainable_variables]
 
     def __call__(self, context: tf.Tensor) -> tfd.Distribution:
         """Condition on contexts of shape (datasets, features)."""
         number = 1 + len(self.conditioners)
         of_affine, *of_couplings = tf.split(self.contexts(context), number, axis=-1)
-        shift, log_scale = tf.split(self.affine(None, of_affine), 2, axis=-1)
+        shift, log_scale = tf.split(self.affine(self.hidden(of_affine)), 2, axis=-1)
         log_scale = STEEPEST * tf.tanh(log_scale / STEEPEST)
         bijectors = [tfb.Shift(shift), tfb.Scale(log_scale=log_scale)]
         layers = zip(self.orders, self.conditioners, of_couplings, strict=True)

@@ -47,68 +47,53 @@ class Hidden:
 
     Parameters
     ----------
-    inputs, width : int
-        Lengths of what comes in and of the hidden vectors. With no inputs at all there is no first
-        layer: the shift takes its place, and nothing else is looked at.
-    blocks : int
-        Residual blocks, of one dense layer each.
+    width, blocks : int
+        Length of the hidden vectors; residual blocks, of one dense layer each.
     rng : numpy.random.Generator
         Of the initial weights.
-    bias : bool, default True
-        Whether the first layer has a bias, which a shift would make superfluous.
     """
 
-    def __init__(
-        self, inputs: int, width: int, blocks: int, rng: np.random.Generator, *, bias: bool = True
-    ) -> None:
-        self.first = dense(inputs, width, rng, bias=bias) if inputs else None
+    def __init__(self, width: int, blocks: int, rng: np.random.Generator) -> None:
         self.blocks = [dense(width, width, rng, zero=True) for _ in range(blocks)]
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:
         """All weights."""
-        layers = [*([self.first] if self.first else []), *self.blocks]
-        return [variable for layer in layers for variable in layer.trainable_variables]
+        return [variable for layer in self.blocks for variable in layer.trainable_variables]
 
-    def __call__(self, x: tf.Tensor | None, shift: tf.Tensor | float = 0.0) -> tf.Tensor:
-        """Map (*batch, inputs) to (*batch, width); `shift` is added to the first layer's."""
-        hidden = self.first(x) + shift if self.first else shift
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """Map what a dense layer returned, (*batch, width), to vectors of the same shape."""
         for block in self.blocks:
-            hidden += block(tf.nn.silu(hidden))
-        return tf.nn.silu(hidden)
+            x += block(tf.nn.silu(x))
+        return tf.nn.silu(x)
 
 
 class Residual:
-    """A residual multilayer perceptron: hidden layers and a dense one.
+    """A residual multilayer perceptron: a dense layer, hidden ones and another dense one.
 
     Parameters
     ----------
-    inputs, width, outputs, blocks : int
-        As of :class:`Hidden`; outputs are as long as said.
+    inputs, width, outputs : int
+        Lengths of what comes in, of the hidden vectors and of what goes out.
+    blocks : int
+        As of :class:`Hidden`.
     rng : numpy.random.Generator
         Of the initial weights.
-    zero : bool, default False
-        Start by returning zeros.
     """
 
     def __init__(
-        self,
-        inputs: int,
-        width: int,
-        outputs: int,
-        blocks: int,
-        rng: np.random.Generator,
-        *,
-        zero: bool = False,
+        self, inputs: int, width: int, outputs: int, blocks: int, rng: np.random.Generator
     ) -> None:
-        self.hidden = Hidden(inputs, width, blocks, rng)
-        self.last = dense(width, outputs, rng, zero=zero)
+        self.first = dense(inputs, width, rng)
+        self.hidden = Hidden(width, blocks, rng)
+        self.last = dense(width, outputs, rng)
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:
         """All weights."""
-        return [*self.hidden.trainable_variables, *self.last.trainable_variables]
+        parts = [self.first, self.hidden, self.last]
+        return [variable for part in parts for variable in part.trainable_variables]
 
-    def __call__(self, x: tf.Tensor | None, shift: tf.Tensor | float = 0.0) -> tf.Tensor:
-        """Map (*batch, inputs) to (*batch, outputs); `shift` is added to the first layer's."""
-        return self.last(self.hidden(x, shift))
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """Map (*batch, inputs) to (*batch, outputs)."""
+        return self.last(self.hidden(self.first(x)))
