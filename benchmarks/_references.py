@@ -11,7 +11,7 @@ from scipy import stats
 from pymc_amortized.inference_data import group
 
 DRAWS = 10_000
-CHAINS, TUNE, THIN = 4, 2000, 8
+CHAINS, TUNE = 4, 2000
 
 
 class Reference(NamedTuple):
@@ -56,11 +56,13 @@ def gaussian_linear_uniform(x: np.ndarray, seed: int) -> Reference:
     return Reference(within.rvs((DRAWS, len(x)), random_state=np.random.default_rng(seed)))
 
 
-def by_nuts(build: Callable[[np.ndarray], pm.Model]) -> Referee:
+def by_nuts(build: Callable[[np.ndarray], pm.Model], thin: int = 8) -> Referee:
+    """Every so many draws of chains that are so many times longer."""
+
     def run(y: np.ndarray, seed: int) -> Reference:
         with build(y) as model:
             idata = pm.sample(
-                DRAWS * THIN // CHAINS,
+                DRAWS * thin // CHAINS,
                 tune=TUNE,
                 chains=CHAINS,
                 cores=2,
@@ -71,7 +73,7 @@ def by_nuts(build: Callable[[np.ndarray], pm.Model]) -> Referee:
         names = [variable.name for variable in model.free_RVs]
         table = az.summary(idata, var_names=names, round_to="none")
         r_hat, ess = table["r_hat"].astype(float), table["ess_bulk"].astype(float)
-        return Reference(columns(idata, names)[::THIN], r_hat.max(), ess.min())
+        return Reference(columns(idata, names)[::thin], r_hat.max(), ess.min())
 
     return run
 

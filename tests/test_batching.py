@@ -5,6 +5,7 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from pytensor.scan.utils import until
 from scipy import stats
 
 from pymc_amortized import batching
@@ -99,3 +100,45 @@ def test_single_precision_models_take_double_precision_arrays() -> None:
     x = pt.fscalar("x")
     (result,) = batched_function([x], [x + 1])(np.arange(3.0))
     assert result.dtype == np.float32
+
+
+def _decay(x: pt.TensorVariable, rate: pt.TensorVariable) -> pt.TensorVariable:
+    """Squared distances of data to what is left after each of so many steps."""
+    left = pytensor.scan(
+        lambda before, rate: before - rate * before,
+        outputs_info=pt.constant(1.0, dtype="float64"),
+        non_sequences=[rate],
+        n_steps=4,
+        return_updates=False,
+    )
+    return ((x - left) ** 2).sum()
+
+
+def test_a_scan_takes_all_draws_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data of each dataset are broadcast against its draws."""
+    monkeypatch.setattr(batching, "_looped", None)
+    monkeypatch.setattr(batching, "_broadcasting", None)
+    rng = np.random.default_rng(3)
+    x, rate = pt.tensor("x", shape=(4,)), pt.dscalar("rate")
+    function = batched_function(
+        [x, rate], [_decay(x, rate), pt.exp(rate)], batch_shapes=[(None, 1), (None, None)]
+    )
+    data, rates = rng.normal(size=(3, 1, 4)), rng.random((3, 5))
+    found, simple = function(data, rates)
+    left = (1 - rates[..., None]) ** np.arange(1, 5)
+    np.testing.assert_allclose(found, ((data - left) ** 2).sum(axis=-1), rtol=1e-12)
+    np.testing.assert_allclose(simple, np.exp(rates), rtol=4 * EPS)
+
+
+def test_a_scan_that_no_axis_can_be_given_is_run_draw_by_draw() -> None:
+    """It stops where its own draw says."""
+    bound = pt.dscalar("bound")
+    steps = pytensor.scan(
+        lambda before, bound: (before + 1, until(before + 1 >= bound)),
+        outputs_info=pt.constant(0.0, dtype="float64"),
+        non_sequences=[bound],
+        n_steps=10,
+        return_updates=False,
+    )
+    (found,) = batched_function([bound], [steps[-1]])(np.array([2.0, 5.0, 3.5]))
+    np.testing.assert_array_equal(found, [2, 5, 4])
