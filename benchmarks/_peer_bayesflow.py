@@ -34,12 +34,16 @@ def main(source: str, target: str, options: dict) -> None:
     steps = options["epochs"] * -(-len(pairs["theta"]) // options["batch"])
     observed = arrays["observed"].astype("float32")
     draws = drawn(workflow, observed, options["draws"])
-    one = observed[:1]
-    drawn(workflow, one, options["draws"])
+    rates = [rate(workflow, observed[:1], number) for number in options["rates"]]
+    np.savez(target, draws=draws, seconds=seconds, steps=steps, rates=rates)
+
+
+def rate(workflow, one: np.ndarray, number: int) -> float:
+    """Draws a second, after a first such call."""
+    drawn(workflow, one, number)
     start = time.perf_counter()
-    drawn(workflow, one, options["draws"])
-    rate = options["draws"] / (time.perf_counter() - start)
-    np.savez(target, draws=draws, seconds=seconds, steps=steps, rate=rate)
+    drawn(workflow, one, number)
+    return number / (time.perf_counter() - start)
 
 
 def drawn(workflow, observed: np.ndarray, number: int) -> np.ndarray:

@@ -27,12 +27,17 @@ def main(source: str, target: str, options: dict) -> None:
     seconds = time.perf_counter() - start
     posterior = npe.build_posterior()
     draws = [drawn(posterior, x, options["draws"]) for x in arrays["observed"]]
-    start = time.perf_counter()
-    drawn(posterior, arrays["observed"][0], options["draws"])
-    rate = options["draws"] / (time.perf_counter() - start)
+    rates = [rate(posterior, arrays["observed"][0], number) for number in options["rates"]]
     epochs = npe.summary["epochs_trained"][0]
     steps = epochs * (len(arrays["theta"]) * 0.9 // 200)
-    np.savez(target, draws=draws, seconds=seconds, steps=steps, rate=rate)
+    np.savez(target, draws=draws, seconds=seconds, steps=steps, rates=rates)
+
+
+def rate(posterior, x: torch.Tensor, number: int) -> float:
+    """Draws a second, after draws were made before."""
+    start = time.perf_counter()
+    drawn(posterior, x, number)
+    return number / (time.perf_counter() - start)
 
 
 def drawn(posterior, x: torch.Tensor, number: int) -> np.ndarray:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
@@ -33,6 +34,9 @@ FOLDER = Path(__file__).resolve().parent
 ENVIRONMENTS = FOLDER / "environments"
 REQUIREMENTS = {"sbi": (["torch==2.13.0"], ["sbi"]), "bayesflow": (["bayesflow", "jax"],)}
 SIMULATIONS, EPOCHS, BATCH, DRAWS = 10_000, 100, 200, 10_000
+RATES = (10_000, 1_000_000)
+"""Draws of a call whose speed is measured."""
+
 FAR = 1e3
 """Unconstrained values of what no prior draws."""
 
@@ -65,7 +69,7 @@ def run(peer: str, arrays: Found, **options: object) -> Found:
         source, target = Path(folder) / "in.npz", Path(folder) / "out.npz"
         np.savez(source, **arrays)
         script = FOLDER / f"_peer_{peer}.py"
-        options = json.dumps({"draws": DRAWS, **options})
+        options = json.dumps({"draws": DRAWS, "rates": (), **options})
         command = [executable, script, source, target, options]
         subprocess.run(command, check=True, cwd=folder)  # sbi writes logs where it runs
         return dict(np.load(target))
@@ -130,10 +134,9 @@ def speed(name: str) -> list[Figure]:
     """
     arrays = simulations(name)
     found = ours(arrays)
-    nsf = run("sbi", arrays, flow="nsf", train=EVERY_EPOCH)
-    flow = run("bayesflow", arrays, network=SPLINE, epochs=EPOCHS, batch=BATCH)
+    nsf = run("sbi", arrays, flow="nsf", train=EVERY_EPOCH, rates=RATES)
+    flow = run("bayesflow", arrays, network=SPLINE, epochs=EPOCHS, batch=BATCH, rates=RATES)
     step = 1e3 * nsf["seconds"] / nsf["steps"]
-    own = drawing(name)
     number = f"{arrays['theta'].shape[1]} parameters"
     return [
         shown(f"{number}, ours: milliseconds a step", found["step"]),
@@ -146,23 +149,37 @@ def speed(name: str) -> list[Figure]:
         at_least(
             f"{number}: BayesFlow's 100 epochs, times ours", flow["seconds"] / found["seconds"], 3
         ),
-        shown(f"{number}, ours: draws a second", own),
-        at_least(f"{number}: draws a second, times sbi's", own / nsf["rate"], 5),
-        at_least(f"{number}: draws a second, times BayesFlow's", own / flow["rate"], 5),
+        *_of_draws(number, drawing(name), nsf["rates"], flow["rates"]),
     ]
 
 
-def drawing(name: str) -> float:
-    """Draws a second of the default network, its result included, after a first call."""
+def _of_draws(number: str, *rates: Sequence[float]) -> list[Figure]:
+    figures = []
+    for draws, own, sbi, bayesflow in zip(RATES, *rates, strict=True):
+        what = f"{number}, {draws:,} draws in a call"
+        figures += [
+            shown(f"{what}, ours: draws a second", own),
+            at_least(f"{what}: draws a second, times sbi's", own / sbi, 5),
+            at_least(f"{what}: draws a second, times BayesFlow's", own / bayesflow, 5),
+        ]
+    return figures
+
+
+def drawing(name: str) -> list[float]:
+    """Draws a second of the default network, its result included, after a first such call."""
     model = TASKS[name].build(references(name)[0][0])
     amortized = pma.fit(
         model, simulations=SIMULATIONS, max_seconds=60, random_seed=1, progressbar=False
     )
-    options = {"draws": DRAWS, "chains": 1, "refine": None, "progressbar": False}
+    return [rate(amortized, number) for number in RATES]
+
+
+def rate(amortized: pma.AmortizedPosterior, number: int) -> float:
+    options = {"draws": number, "chains": 1, "refine": None, "progressbar": False}
     amortized.sample(**options)
     start = time.perf_counter()
     amortized.sample(**options)
-    return DRAWS / (time.perf_counter() - start)
+    return number / (time.perf_counter() - start)
 
 
 def accuracy(name: str) -> list[Figure]:

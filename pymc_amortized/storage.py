@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["load", "write"]
 
 FORMAT = "pymc_amortized"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 VARIED_DRAWS = 2000
 """Draws of varied data that a file keeps, for calibration to draw from."""

@@ -47,6 +47,15 @@ def test_draws_have_the_density_that_comes_with_them(size: int) -> None:
     np.testing.assert_array_equal(again, draws)
 
 
+def test_few_parameters_have_a_smaller_network_unless_told_otherwise() -> None:
+    def sizes(size: int, **options: int) -> list[int]:
+        flow = flows.spline_coupling(**options)(size, 2, np.random.default_rng(1))
+        return [conditioner.kernel.shape[1] for conditioner in flow.conditioners]
+
+    assert (sizes(4), sizes(5)) == ([32] * 3, [64] * 4)
+    assert sizes(4, couplings=1, width=8) == [8]
+
+
 def test_extreme_data_stay_finite() -> None:
     draws, log_density, _ = network(5).sample(1e3 * DATA, 100, np.random.default_rng(1))
     assert np.isfinite(draws).all()
