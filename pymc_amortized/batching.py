@@ -61,12 +61,10 @@ def batched_function(
         an output. Where PyTensor cannot batch the graph, it is evaluated draw by draw.
     """
     shapes = list(batch_shapes or [(None,)] * len(inputs))
-    switched = _switched(outputs)
-    steps = any(isinstance(op, Scan) for op in ops(switched))
     try:
-        if steps:
-            return _in_rows(inputs, switched, shapes, mode)
-        return _broadcasting(inputs, switched, shapes, mode)
+        switched = _switched(outputs)
+        loops = any(isinstance(op, Scan) for op in ops(switched))
+        return (_in_rows if loops else _broadcasting)(inputs, switched, shapes, mode)
     except Exception:  # noqa: BLE001  a broken graph fails below as well
         return _looped(inputs, outputs, shapes, mode)
 

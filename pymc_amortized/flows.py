@@ -80,8 +80,10 @@ class SplineCouplingFlow:
     ) -> None:
         self.size = size
         few = size <= FEW
-        couplings = (3 if few else 4) if couplings is None else couplings
-        width = (32 if few else 64) if width is None else width
+        if couplings is None:
+            couplings = 3 if few else 4
+        if width is None:
+            width = 32 if few else 64
         self.contexts = joint_dense(features, width, 1 + couplings, rng)
         self.hidden = Hidden(width, 1, rng)
         self.affine = dense(width, 2 * size, rng, zero=True)
