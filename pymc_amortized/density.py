@@ -29,8 +29,9 @@ __all__ = ["Density", "density", "log_density_terms", "log_joint"]
 
 Arrays = Mapping[str, np.ndarray]
 
-ELEMENTS = 2**22
-"""Observed values times draws that are worked on at a time: 32 MiB for each array of the graph."""
+ELEMENTS = 2**19
+"""Observed values times draws that are worked on at a time: 4 MiB for each array of the graph,
+which a processor's cache holds."""
 
 
 class Density(NamedTuple):

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pymc as pm
 
+from pymc_amortized.ahead import ahead
 from pymc_amortized.arguments import chosen_names, generator
 from pymc_amortized.data import read_datasets
 from pymc_amortized.density import Density, density
@@ -33,7 +35,7 @@ from pymc_amortized.posterior import AmortizedPosterior
 from pymc_amortized.preconditioning import Preconditioner, fit_preconditioner
 from pymc_amortized.progress import progress_bar
 from pymc_amortized.refusals import check_model, check_prior
-from pymc_amortized.simulation import Simulations, Simulator, ahead
+from pymc_amortized.simulation import Simulations, Simulator
 from pymc_amortized.sources import FEWEST_SIMULATIONS, Source, simulation_source
 from pymc_amortized.structure import (
     dims_of,
@@ -348,10 +350,12 @@ def _train(
         return pairs.dropped, prepared(pairs)
 
     bar = progress_bar("Training", unit="steps", columns={"loss": ".3f"}, disable=not progressbar)
-    with bar as advance, ahead(drawn, seed) as following:
+    rng = np.random.default_rng(seed)
+    seeds = iter(lambda: int(rng.integers(2**31)), None)  # without end
+    with bar as advance, ahead(partial(drawn, each) for each in seeds) as rounds:
 
         def batches() -> tuple[np.ndarray, np.ndarray]:
-            lost, arrays = following()
+            lost, arrays = next(rounds)
             dropped.append(lost)
             return arrays
 

@@ -4,18 +4,18 @@ import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Protocol
 
 import numpy as np
 
 from pymc_amortized.backend import compiled, tf, tfd, tfp
+from pymc_amortized.blocks import blocks
 from pymc_amortized.factories import recipe_of
 from pymc_amortized.layout import Inputs
 
 __all__ = ["VALUES", "ConditionalFlow", "Network", "Summary"]
-
-ROWS = 2**16
-"""Draws that are worked on at a time."""
 
 VALUES = 2**20
 """Inputs that are summarized at a time."""
@@ -203,12 +203,10 @@ class Network:
 
     def _blocks(self, features: np.ndarray, draws: int) -> Iterator[tuple[slice, slice, tf.Tensor]]:
         """Slices of the datasets and of their draws, with the context of these datasets."""
-        step = max(1, ROWS // draws)
-        for start in range(0, len(features), step):
-            some = slice(start, min(start + step, len(features)))
+        for some, parts in groupby(blocks(len(features), draws), key=itemgetter(0)):
             context = self.summaries(features[some])
-            for first in range(0, draws, ROWS):
-                yield some, slice(first, min(first + ROWS, draws)), context
+            for _, part in parts:
+                yield some, part, context
 
     def _drawn(
         self, draw: Callable[..., Any], context: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from pymc_amortized.ahead import ahead
+from pymc_amortized.blocks import blocks
 from pymc_amortized.data import flat
 from pymc_amortized.density import Density
 from pymc_amortized.dequantization import CELL_POINTS, are_integers, within_cells
@@ -261,16 +263,40 @@ class Sampler(NamedTuple):
     def _propose(
         self, observed: Arrays, draws: int, rng: np.random.Generator, *, defensive: bool
     ) -> "_Kept":
+        """Draw in blocks: the network makes the next one while the present one is weighed."""
         encoded = self._encoded(observed)
-        sample = partial(self.network.sample, defensive=defensive)
-        remainder, log_density, log_proposal = sample(encoded.features, draws, rng)
+        shape = len(encoded.features), draws
+        sample = partial(self.network.sample, rng=rng, defensive=defensive)
+        parts = list(blocks(*shape))
+        calls = (
+            partial(sample, encoded.features[some], part.stop - part.start) for some, part in parts
+        )
+        vector = np.empty((*shape, self.parameters.size))
+        names = ["log_q"] if self.density is None else ["lp", "log_q", "log_weight"]
+        statistics = {name: np.empty(shape) for name in names}
+        with ahead(calls) as drawn:
+            for (some, part), made in zip(parts, drawn, strict=True):
+                given = encoded.take(some), _part(observed, some)
+                vector[some, part], known = self._weighed(*made, *given)
+                for name, values in known.items():
+                    statistics[name][some, part] = values
+        return _Kept(vector, statistics)
+
+    def _weighed(
+        self,
+        remainder: np.ndarray,
+        log_density: np.ndarray,
+        log_proposal: np.ndarray,
+        encoded: Encoded,
+        observed: Arrays,
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """What the network drew as unconstrained parameters, and log densities of each draw."""
         vector, log_det = self.preconditioner.restore(remainder, encoded.expanded())
         log_q = log_density - log_det
         if self.density is None:
-            return _Kept(vector, {"log_q": log_q})
+            return vector, {"log_q": log_q}
         lp = self.density.log_joint(vector, observed)
-        log_weight = lp - (log_proposal - log_det)
-        return _Kept(vector, {"lp": lp, "log_q": log_q, "log_weight": log_weight})
+        return vector, {"lp": lp, "log_q": log_q, "log_weight": lp - (log_proposal - log_det)}
 
     def vectors(self, observed: Arrays, draws: int, rng: np.random.Generator) -> np.ndarray:
         """The network's own draws, unconstrained: (datasets, draws, size)."""

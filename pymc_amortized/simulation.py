@@ -1,8 +1,6 @@
 """Simulations of a model: what users see of them, and what networks are trained on."""
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from arviz import InferenceData
 
-__all__ = ["Simulations", "Simulator", "ahead", "simulate"]
+__all__ = ["Simulations", "Simulator", "simulate"]
 
 CHUNK = 10_000
 """Draws made at once where they can be made at once."""
@@ -262,35 +260,3 @@ def _in_chunks(
         pieces.append(piece)
         advance(numbers[len(pieces) - 1])
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
-
-
-@contextmanager
-def ahead(make: Callable[[int], Any], seed: int) -> Iterator[Callable[[], Any]]:
-    """Make the next item in a thread while the present one is used.
-
-    Parameters
-    ----------
-    make : callable
-        Takes a seed, returns an item.
-    seed : int
-        Of the seeds of all items.
-
-    Yields
-    ------
-    callable
-        Returns the next item.
-    """
-    rng = np.random.default_rng(seed)
-    with ThreadPoolExecutor(1) as pool:
-
-        def start() -> Future[Any]:
-            return pool.submit(make, int(rng.integers(2**31)))
-
-        waiting = [start()]
-
-        def following() -> Any:
-            waiting.append(start())
-            return waiting.pop(0).result()
-
-        yield following
-        waiting[0].cancel()

@@ -7,7 +7,6 @@ from models import CASES
 
 import pymc_amortized as pma
 from pymc_amortized.inference_data import group
-from pymc_amortized.simulation import ahead
 
 QUIET = {"random_seed": 1, "progressbar": False}
 
@@ -39,11 +38,3 @@ def test_same_seed_same_draws():
 def test_number_of_draws_is_checked(draws):
     with pytest.raises(ValueError, match="draws: expected an integer"):
         pma.simulate(CASES["one_parameter"].build(), draws=draws, **QUIET)
-
-
-def test_ahead_makes_the_next_while_the_present_is_used():
-    made = []
-    with ahead(lambda seed: made.append(seed) or seed, seed=3) as following:
-        got = [following() for _ in range(3)]
-    assert got == made[:3]
-    assert len(set(made)) == len(made)
