@@ -1,7 +1,8 @@
 """Optimizer steps of a network, compiled, and kept for networks of the same architecture."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import prod
 
 import numpy as np
 
@@ -35,12 +36,16 @@ class Trainer:
 
     def __init__(self, network: Network, steps: int, batch: int) -> None:
         self.network = network
+        variables = network.trainable_variables
+        # as one vector: XLA takes a fifth less time to compile than with an optimizer of each
+        self._weights = keras.Variable(_joined([variable.value for variable in variables]))
         self._optimizer = keras.optimizers.Adam(
             global_clipnorm=CLIP,
             use_ema=True,
             ema_momentum=float(np.exp(-1 / (AVERAGED * steps))),
         )
-        self._run_round = _compiled_round(network, self._optimizer, steps, batch)
+        self._optimizer.build([self._weights])
+        self._run_round = self._compiled_round(steps, batch)
         rows = [tf.TensorSpec((None, n), tf.float32) for n in (network.size, network.inputs.size)]
         # XLA would take seconds longer to compile, to be no faster
         self._total_loss = compiled(lambda *pairs: tf.reduce_sum(network.loss(*pairs)), *rows)
@@ -48,11 +53,13 @@ class Trainer:
     def begin(self, weights: Mapping[str, np.ndarray]) -> None:
         """Start from weights, with an optimizer that remembers nothing."""
         self.network.assign(weights)
+        variables = self.network.trainable_variables
+        self._weights.assign(_joined([variable.value for variable in variables]))
         for variable in self._optimizer.variables:
             variable.assign(tf.zeros_like(variable.value))
 
     def round(self, parameters: np.ndarray, features: np.ndarray, rates: np.ndarray) -> float:
-        """Make a round of steps; returns their mean loss.
+        """Make a round of steps; returns their mean loss. The network stays as it is.
 
         Parameters
         ----------
@@ -65,9 +72,18 @@ class Trainer:
         """
         return float(self._run_round(parameters, features, rates))
 
-    def assign_mean(self) -> None:
-        """Set the weights to their running mean."""
-        self._optimizer.finalize_variable_values(self.network.trainable_variables)
+    def show(self) -> None:
+        """Set the network to the weights after the last round."""
+        variables = self.network.trainable_variables
+        for variable, part in zip(variables, self._parts(self._weights.value), strict=True):
+            variable.assign(part)
+
+    def show_mean(self) -> None:
+        """Set the network to the running mean of the weights."""
+        own = self._weights.numpy()
+        self._optimizer.finalize_variable_values([self._weights])
+        self.show()
+        self._weights.assign(own)
 
     def evaluation(self, held_out: tuple[np.ndarray, np.ndarray]) -> Callable[[], float]:
         """Make a function that returns the mean loss of simulations at the weights of then."""
@@ -76,6 +92,45 @@ class Trainer:
         starts = range(0, number, rows)
         parts = [tuple(tf.constant(a[k : k + rows]) for a in held_out) for k in starts]
         return lambda: sum(float(self._total_loss(*part)) for part in parts) / number
+
+    def _parts(self, weights: tf.Tensor) -> list[tf.Tensor]:
+        """Cut all weights into the network's."""
+        shapes = [variable.shape for variable in self.network.trainable_variables]
+        pieces = tf.split(weights, [prod(shape) for shape in shapes])
+        return [tf.reshape(piece, shape) for piece, shape in zip(pieces, shapes, strict=True)]
+
+    def _compiled_round(self, steps: int, batch: int) -> Callable[..., tf.Tensor]:
+        """Compile a round of optimizer steps into one call."""
+
+        def step(
+            k: tf.Tensor, total: tf.Tensor, data: tuple[tf.Tensor, ...], rates: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor]:
+            pair = [tf.slice(d, [k * batch, 0], [batch, d.shape[1]]) for d in data]
+            loss, gradient = self._differentiated(*pair)
+            self._optimizer.learning_rate.assign(rates[k])
+            self._optimizer.apply_gradients([(gradient, self._weights)])
+            return k + 1, total + loss
+
+        def run_round(parameters: tf.Tensor, features: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
+            _, total = tf.while_loop(
+                lambda k, _: k < steps,
+                lambda k, total: step(k, total, (parameters, features), rates),
+                (tf.constant(0), tf.constant(0.0)),
+            )
+            return total / steps
+
+        return compiled(run_round, xla=True)
+
+    def _differentiated(
+        self, parameters: tf.Tensor, features: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mean loss at the weights, and its gradient."""
+        parts = self._parts(self._weights.value)
+        scope = zip(self.network.trainable_variables, parts, strict=True)
+        with tf.GradientTape() as tape, keras.StatelessScope(state_mapping=list(scope)):
+            tape.watch(parts)
+            loss = tf.reduce_mean(self.network.loss(parameters, features))
+        return loss, _joined(tape.gradient(loss, parts))
 
 
 @contextmanager
@@ -111,30 +166,6 @@ def borrowed(network: Network, steps: int, batch: int) -> Iterator[Trainer]:
             del _kept[next(iter(_kept))]
 
 
-def _compiled_round(
-    network: Network, optimizer: keras.optimizers.Optimizer, steps: int, batch: int
-) -> Callable[..., tf.Tensor]:
-    """Compile a round of optimizer steps into one call."""
-    variables = network.trainable_variables
-    tensors = [variable.value for variable in variables]
-    optimizer.build(variables)
-
-    def step(
-        k: tf.Tensor, total: tf.Tensor, data: tuple[tf.Tensor, ...], rates: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        parameters, features = (tf.slice(d, [k * batch, 0], [batch, d.shape[1]]) for d in data)
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(network.loss(parameters, features))
-        optimizer.learning_rate.assign(rates[k])
-        optimizer.apply_gradients(zip(tape.gradient(loss, tensors), variables, strict=True))
-        return k + 1, total + loss
-
-    def run_round(parameters: tf.Tensor, features: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
-        _, total = tf.while_loop(
-            lambda k, _: k < steps,
-            lambda k, total: step(k, total, (parameters, features), rates),
-            (tf.constant(0), tf.constant(0.0)),
-        )
-        return total / steps
-
-    return compiled(run_round, xla=True)
+def _joined(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
+    """All values in a row."""
+    return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)

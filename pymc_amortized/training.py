@@ -206,12 +206,12 @@ def _better(
 
     None if the weights' own loss is not finite.
     """
+    trainer.show()
     own = (evaluate(), trainer.network.weights())
     if not np.isfinite(own[0]):
         return None
-    trainer.assign_mean()
+    trainer.show_mean()
     mean = (evaluate(), trainer.network.weights())
-    trainer.network.assign(own[1])
     return mean if mean[0] < own[0] else own
 
 

@@ -7,6 +7,7 @@ import pytest
 from trained import small
 
 from pymc_amortized import flows, trainer
+from pymc_amortized.backend import keras, tf
 from pymc_amortized.layout import flat_inputs
 from pymc_amortized.networks import Network
 from pymc_amortized.trainer import borrowed
@@ -34,8 +35,37 @@ def trained(net: Network, seed: int) -> dict[str, np.ndarray]:
             data = rng.gumbel(size=(rows, net.inputs.size)).astype(np.float32)
             loss = lent.round(data[:, :1] / 2, data, np.full(STEPS, 0.01, np.float32))
             assert np.isfinite(loss)
-        lent.assign_mean()
+        lent.show_mean()
         return lent.network.weights()
+
+
+def by_keras(net: Network, data: np.ndarray, rates: np.ndarray) -> dict[str, np.ndarray]:
+    """Weights after a round of Keras' own steps, one optimizer of each weight."""
+    variables = net.trainable_variables
+    optimizer = keras.optimizers.Adam(global_clipnorm=trainer.CLIP)
+    for k, rate in enumerate(rates):
+        rows = data[k * BATCH : (k + 1) * BATCH]
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(net.loss(rows[:, :1] / 2, rows))
+        gradients = tape.gradient(loss, [variable.value for variable in variables])
+        optimizer.learning_rate.assign(rate)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+    return net.weights()
+
+
+def test_a_round_is_as_many_steps_of_keras() -> None:
+    net = network(flow=flows.spline_coupling(couplings=1, width=8))
+    rates = np.linspace(0.01, 0.03, STEPS, dtype=np.float32)
+    data = np.random.default_rng(5).gumbel(size=(STEPS * BATCH, ELEMENTS)).astype(np.float32)
+    with borrowed(net, STEPS, BATCH) as lent:
+        lent.round(data[:, :1] / 2, data, rates)
+        assert equal(lent.network.weights(), net.weights())
+        lent.show()
+        found = lent.network.weights()
+    expected = by_keras(net, data, rates)
+    assert not equal(found, network(flow=flows.spline_coupling(couplings=1, width=8)).weights())
+    for key, values in expected.items():
+        np.testing.assert_allclose(found[key], values, atol=1e-5)
 
 
 def equal(some: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> bool:
