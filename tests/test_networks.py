@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pymc_amortized import flows, networks, summaries
+from pymc_amortized import blocks, flows, networks, summaries
 from pymc_amortized.backend import tf, tfd
 from pymc_amortized.layout import Inputs, flat_inputs
 from pymc_amortized.networks import Network
@@ -68,7 +68,7 @@ def data(number: int = DATASETS) -> np.ndarray:
 def test_draws_follow_their_own_data(
     simple: Network, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(networks, "ROWS", rows)
+    monkeypatch.setattr(blocks, "ROWS", rows)
     draws = 200 if rows > 1 else 10
     drawn, log_density, _ = simple.sample(data(), draws, np.random.default_rng(4))
     assert drawn.shape == (DATASETS, draws, SIZE)
@@ -87,7 +87,7 @@ def test_log_prob_does_not_depend_on_the_cut(
 ) -> None:
     points = np.random.default_rng(5).normal(size=(DATASETS, 10, SIZE))
     alone = np.concatenate([trained.log_prob(points[[k]], data()[[k]]) for k in range(DATASETS)])
-    monkeypatch.setattr(networks, "ROWS", rows)
+    monkeypatch.setattr(blocks, "ROWS", rows)
     got = trained.log_prob(points, data())
     assert got.shape == (DATASETS, 10)
     np.testing.assert_allclose(got, alone, rtol=1e-4, atol=1e-4)
@@ -99,7 +99,7 @@ def test_log_prob_does_not_depend_on_the_cut(
 def test_density_of_draws_is_log_prob(
     trained: Network, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(networks, "ROWS", rows)
+    monkeypatch.setattr(blocks, "ROWS", rows)
     drawn, log_density, _ = trained.sample(data(), 150, np.random.default_rng(6))
     np.testing.assert_allclose(trained.log_prob(drawn, data()), log_density, atol=2e-3)
 

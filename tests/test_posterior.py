@@ -17,6 +17,7 @@ from scipy import stats
 from trained import untrained
 
 import pymc_amortized as pma
+from pymc_amortized import blocks
 from pymc_amortized.inference_data import group
 
 DATASETS = 100
@@ -145,9 +146,11 @@ def assert_close(ours: xr.DataArray, theirs: xr.DataArray) -> None:
     np.testing.assert_allclose(ours.transpose(*theirs.dims), theirs, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("rows", [4, 20, 2**16])
 def test_sample_stats_are_log_densities_of_unconstrained_parameters(
-    rough: pma.AmortizedPosterior,
+    rough: pma.AmortizedPosterior, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(blocks, "ROWS", rows)
     y = held_out(rough, 3)
     y[1] = 1 + 0.5 * YEARS  # the model's own
     groups = sample(rough, {"y": y}, draws=5, chains=2)
