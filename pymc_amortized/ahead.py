@@ -40,5 +40,3 @@ def ahead(calls: Iterable[Callable[[], Item]]) -> Iterator[Iterator[Item]]:
 
         begin()
         yield items()
-        for future in waiting:
-            future.cancel()

@@ -130,7 +130,8 @@ class Trainer:
         with tf.GradientTape() as tape, keras.StatelessScope(state_mapping=list(scope)):
             tape.watch(parts)
             loss = tf.reduce_mean(self.network.loss(parameters, features))
-        return loss, _joined(tape.gradient(loss, parts))
+        # zeros for a weight that users' own parts list and do not use
+        return loss, _joined(tape.gradient(loss, parts, unconnected_gradients="zero"))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from trained import small
 
 from pymc_amortized import flows, trainer
 from pymc_amortized.backend import keras, tf
-from pymc_amortized.layout import flat_inputs
+from pymc_amortized.layout import Inputs, flat_inputs
 from pymc_amortized.networks import Network
 from pymc_amortized.trainer import borrowed
 
@@ -66,6 +66,24 @@ def test_a_round_is_as_many_steps_of_keras() -> None:
     assert not equal(found, network(flow=flows.spline_coupling(couplings=1, width=8)).weights())
     for key, values in expected.items():
         np.testing.assert_allclose(found[key], values, atol=1e-5)
+
+
+class Unused:
+    """A summary that lists a weight and does without it."""
+
+    def __init__(self, inputs: Inputs, rng: np.random.Generator) -> None:
+        self.trainable_variables = [keras.Variable(np.ones(2, np.float32))]
+
+    def __call__(self, features: tf.Tensor) -> tf.Tensor:
+        return features
+
+
+def test_a_weight_that_is_not_used_stays_as_it_is() -> None:
+    net = network(summary=Unused)
+    before = net.weights()
+    after = trained(net, seed=6)
+    np.testing.assert_array_equal(after.pop("000"), before.pop("000"))
+    assert not equal(after, before)
 
 
 def equal(some: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> bool:
