@@ -10,7 +10,7 @@ from sklearn.neural_network import MLPClassifier
 def c2st(reference: np.ndarray, draws: np.ndarray) -> float:
     """Accuracy of a classifier that tells draws apart, as sbibm has it (Lueckmann et al. 2021)."""
     location, scale = reference.mean(axis=0), reference.std(axis=0)
-    x = (np.concatenate([reference, draws]) - location) / scale
+    x = ((np.concatenate([reference, draws]) - location) / scale).astype(np.float32)
     labels = np.repeat([0, 1], [len(reference), len(draws)])
     width = 10 * x.shape[1]
     network = MLPClassifier((width, width), max_iter=1000, solver="adam", random_state=1)

@@ -9,8 +9,7 @@ from _report import RESULTS, machine
 
 def add(name: str, row: dict[str, object], keys: list[str]) -> None:
     """Write a row to ``results/<name>-pymc<major>`` in the place of the one with equal keys."""
-    path = RESULTS / f"{name}-pymc{version('pymc').split('.')[0]}.csv"
-    rows = read(path)
+    path, rows = _path(name), read(name)
     same = [all(old[key] == row[key] for key in keys) for old in rows]
     place = same.index(True) if any(same) else len(rows)
     rows[place : place + 1] = [row]
@@ -24,8 +23,14 @@ def add(name: str, row: dict[str, object], keys: list[str]) -> None:
     print(_line(f"{key} {_shown(value)}" for key, value in row.items()), flush=True)
 
 
-def read(path: Path) -> list[dict[str, object]]:
+def read(name: str) -> list[dict[str, object]]:
+    """All rows so far."""
+    path = _path(name)
     return pd.read_csv(path).to_dict("records") if path.exists() else []
+
+
+def _path(name: str) -> Path:
+    return RESULTS / f"{name}-pymc{version('pymc').split('.')[0]}.csv"
 
 
 def _line(cells) -> str:

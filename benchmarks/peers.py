@@ -1,44 +1,31 @@
 """sbi and BayesFlow on the same simulations, and NUTS dataset by dataset.
 
-``python benchmarks/peers.py [speed | accuracy [names ...] | nuts]``. Peers have environments of
-their own, which this makes in ``benchmarks/environments``. Reads what ``tasks.py`` wrote.
+``python benchmarks/peers.py [speed | nuts]``, after ``tasks.py``. How accurate they are, is in
+``peers_accuracy.py``.
 """
 
-import json
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 
 import numpy as np
 import pymc as pm
-from _c2st import mean_c2st
 from _kinds import demo
-from _report import Figure, at_least, at_most, report, shown
-from accuracy import c2st_of
+from _peers import EPOCHS, SIMULATIONS, Found, run, simulations
+from _report import Figure, at_least, report, shown
 from tasks import TASKS, references
 
 import pymc_amortized as pma
 from pymc_amortized import flows
-from pymc_amortized.forward import forward_sampler
 from pymc_amortized.inference_data import group
 from pymc_amortized.layout import Inputs, flat_inputs
 from pymc_amortized.networks import Network
-from pymc_amortized.parameters import parameters
 from pymc_amortized.trainer import borrowed
 
-FOLDER = Path(__file__).resolve().parent
-ENVIRONMENTS = FOLDER / "environments"
-REQUIREMENTS = {"sbi": (["torch==2.13.0"], ["sbi"]), "bayesflow": (["bayesflow", "jax"],)}
-SIMULATIONS, EPOCHS, BATCH, DRAWS = 10_000, 100, 200, 10_000
+BATCH = 200
 RATES = (10_000, 1_000_000)
 """Draws of a call whose speed is measured."""
-
-FAR = 1e3
-"""Unconstrained values of what no prior draws."""
 
 NSF = {"couplings": 5, "width": 50, "bins": 10}
 EVERY_EPOCH = {"max_num_epochs": EPOCHS - 1, "stop_after_epochs": EPOCHS}
@@ -48,50 +35,6 @@ SPLINE = {
     "transform_kwargs": {"bins": 10},
     "subnet_kwargs": {"widths": [50, 50], "dropout": 0.0},
 }
-
-Found = dict[str, np.ndarray]
-
-
-def python(peer: str) -> str:
-    """That of an environment with a peer in it, made if there is none."""
-    path = ENVIRONMENTS / peer / "bin" / "python"
-    if not path.exists():
-        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENTS / peer], check=True)
-        for packages in REQUIREMENTS[peer]:
-            subprocess.run([path, "-m", "pip", "install", "--quiet", *packages], check=True)
-    return str(path)
-
-
-def run(peer: str, arrays: Found, **options: object) -> Found:
-    """Train and draw in a peer's process."""
-    executable = python(peer)
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder) / "in.npz", Path(folder) / "out.npz"
-        np.savez(source, **arrays)
-        script = FOLDER / f"_peer_{peer}.py"
-        options = json.dumps({"draws": DRAWS, "rates": (), **options})
-        command = [executable, script, source, target, options]
-        subprocess.run(command, check=True, cwd=folder)  # sbi writes logs where it runs
-        return dict(np.load(target))
-
-
-def simulations(name: str) -> Found:
-    """Of a task, as peers take them: parameters and data as vectors, bounds of parameters."""
-    y, _ = references(name)
-    sampler = forward_sampler(TASKS[name].build(y[0]))
-    draws = sampler.draw(SIMULATIONS, 1)
-    of_model = parameters(TASKS[name].build(y[0]), sampler.complete(2, 1))
-    edges = np.full((2, of_model.size), FAR) * [[-1], [1]]
-    return {
-        "theta": vectors(draws, of_model.names),
-        "y": draws["y"].reshape(SIMULATIONS, -1),
-        "bounds": np.clip(vectors(of_model.constrain(edges)[0], of_model.names), -(FAR**3), FAR**3),
-        "observed": y.reshape(len(y), -1),
-    }
-
-
-def vectors(draws: dict[str, np.ndarray], names: list[str]) -> np.ndarray:
-    return np.hstack([draws[name].reshape(len(draws[name]), -1) for name in names])
 
 
 class Unchanged:
@@ -182,27 +125,6 @@ def rate(amortized: pma.AmortizedPosterior, number: int) -> float:
     return number / (time.perf_counter() - start)
 
 
-def accuracy(name: str) -> list[Figure]:
-    """C2ST of each, default settings, given the same number of simulations; means of datasets."""
-    y, reference = references(name)
-    arrays = simulations(name)
-    peers = {
-        f"sbi {flow}": run("sbi", arrays, flow=flow, train={})["draws"] for flow in ("nsf", "maf")
-    }
-    default = run("bayesflow", arrays, network={}, epochs=EPOCHS, batch=32)
-    peers["BayesFlow"] = default["draws"]
-    found = {peer: mean_c2st(zip(reference, draws, strict=True)) for peer, draws in peers.items()}
-    best = min(found["sbi nsf"], found["sbi maf"])
-    model = TASKS[name].build(y[0])
-    amortized = pma.fit(model, simulations=SIMULATIONS, random_seed=1, progressbar=False)
-    idata = amortized.sample({"y": y}, refine=None, draws=DRAWS, chains=1, random_seed=2)
-    own = c2st_of(idata, model, reference)
-    return [
-        at_most(f"{name}: ours, raw", own, best + 0.01),
-        *(shown(f"{name}: {peer}", value) for peer, value in found.items()),
-    ]
-
-
 CLASSICAL = {"pm.sample": ("pymc", 1000), "nutpie": ("nutpie", 100)}
 """Samplers, and how many times less time than theirs is ours for each of a thousand datasets."""
 
@@ -240,14 +162,12 @@ def by_nuts(sampler: str, y: np.ndarray) -> float:
     return time.perf_counter() - start
 
 
-def main(part: str | None, names: list[str]) -> None:
+def main(part: str | None) -> None:
     for name in ("two_moons", "gaussian_linear") if part in (None, "speed") else ():
         report("peers", speed(name), part=True)
     if part in (None, "nuts"):
         report("peers", nuts(), part=True)
-    for name in (names or TASKS) if part in (None, "accuracy") else ():
-        report("peers", accuracy(name), part=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else None, sys.argv[2:])
+    main(sys.argv[1] if len(sys.argv) > 1 else None)
