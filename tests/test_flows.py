@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pymc_amortized import flows, summaries, training
+from pymc_amortized import flows, schedule, summaries, training
 from pymc_amortized.backend import tf
 from pymc_amortized.layout import flat_inputs
 from pymc_amortized.networks import Network
@@ -95,7 +95,7 @@ def log_rate() -> Network:
         return np.log(rate)[:, None].astype(np.float32), features(rng.poisson(rate))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "LEARNING_RATE", 5e-3)
+        patch.setattr(schedule, "LEARNING_RATE", 5e-3)
         training.train(
             made,
             lambda: simulated(50 * 256),

@@ -10,9 +10,11 @@ import pytest
 from trained import small
 
 from pymc_amortized import flows, trainer, training
+from pymc_amortized import schedule as schedules
 from pymc_amortized.layout import flat_inputs
 from pymc_amortized.networks import Network
-from pymc_amortized.training import Schedule, train
+from pymc_amortized.schedule import Schedule
+from pymc_amortized.training import train
 
 STEPS, BATCH, ELEMENTS = 10, 32, 3
 
@@ -30,18 +32,18 @@ def run(schedule: Schedule, losses: Iterable[float], seconds: float = 0.0) -> li
 
 
 def test_rates_rise_stay_and_fall_to_zero() -> None:
-    warm_up = training.WARM_UP // STEPS
+    warm_up = schedules.WARM_UP // STEPS
     falling = np.r_[-np.arange(warm_up + 10.0), np.full(1000, -(warm_up + 9.0))]
     schedule = Schedule()
     rates = np.array(run(schedule, falling))
-    constant = warm_up + 10 + training.PATIENCE
-    cooling = max(training.SHORTEST_COOLING, round(training.COOLING * constant))
+    constant = warm_up + 10 + schedules.PATIENCE
+    cooling = max(schedules.SHORTEST_COOLING, round(schedules.COOLING * constant))
     assert schedule.plateau
     assert len(rates) == constant + cooling
     assert (np.diff(rates[:warm_up].ravel()) > 0).all()
-    np.testing.assert_allclose(rates[warm_up:constant], training.LEARNING_RATE, rtol=1e-6)
+    np.testing.assert_allclose(rates[warm_up:constant], schedules.LEARNING_RATE, rtol=1e-6)
     assert (np.diff(rates[constant - 1 :].ravel())[STEPS:] < 0).all()
-    last = rates[-1, -1] / training.LEARNING_RATE
+    last = rates[-1, -1] / schedules.LEARNING_RATE
     assert last == pytest.approx(1 / (STEPS * cooling), rel=1e-3)
 
 
@@ -49,8 +51,8 @@ def test_rates_rise_stay_and_fall_to_zero() -> None:
 def test_only_gains_that_count_put_the_fall_off(gain: float, stalls: bool) -> None:
     """A loss that gains so many thresholds over the rounds of the patience."""
     schedule = Schedule()
-    slope = gain * training.GAIN / training.PATIENCE
-    run(schedule, -slope * np.arange(5 * training.PATIENCE))
+    slope = gain * schedules.GAIN / schedules.PATIENCE
+    run(schedule, -slope * np.arange(5 * schedules.PATIENCE))
     assert schedule.plateau == stalls
 
 
@@ -59,7 +61,7 @@ def test_time_starts_the_fall_and_ends_it_in_time() -> None:
     rates = run(schedule, -np.arange(1000.0), seconds=1.0)
     assert not schedule.plateau
     assert 28 <= len(rates) <= 31
-    assert rates[-1][-1] < 0.05 * training.LEARNING_RATE
+    assert rates[-1][-1] < 0.05 * schedules.LEARNING_RATE
 
 
 def test_slowing_down_halves_all_rates() -> None:
@@ -97,8 +99,8 @@ def held_out_loss(net: Network) -> float:
 
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "LEARNING_RATE", 0.01)
-    monkeypatch.setattr(training, "WARM_UP", 20)
+    monkeypatch.setattr(schedules, "LEARNING_RATE", 0.01)
+    monkeypatch.setattr(schedules, "WARM_UP", 20)
 
 
 def test_the_best_weights_are_kept() -> None:
@@ -139,7 +141,7 @@ def test_a_round_without_finite_loss_is_recovered_from() -> None:
 
 def test_averaged_weights_are_free_of_the_noise_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Next to no memory leaves the weights themselves."""
-    monkeypatch.setattr(training, "LEARNING_RATE", 0.05)
+    monkeypatch.setattr(schedules, "LEARNING_RATE", 0.05)
     losses = {}
     for memory in (1e-9, trainer.AVERAGED):
         monkeypatch.setattr(trainer, "AVERAGED", memory)
