@@ -1,8 +1,10 @@
-"""The learning rate of training, round by round, and when training is over."""
+"""The learning rate and the decay of weights, round by round, and when training is over."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["Schedule"]
+__all__ = ["Schedule", "decays"]
 
 LEARNING_RATE = 2e-3
 """Of Adam while it is constant."""
@@ -22,35 +24,76 @@ COOLING = 1.5
 SHORTEST_COOLING = 10
 """Rounds of the falling part at least."""
 
+DECAYS = (0.07, 0.02, 0.007, 0.0)
+"""Parts of the weights that decay while all simulations are seen once, at the full learning rate.
+From two tenths on, networks of nested sets may lose all weights and not come back."""
+
 TIME_TO_COOL = 2 / 3
 """Part of `max_seconds` after which the learning rate falls at the latest."""
 
 
+def decays(epoch: float) -> list[float]:
+    """Make the decays of weights, relative to the learning rate, that are tried one by one.
+
+    Decay forgets over so many epochs, whatever the number of simulations (Wang and Aitchison 2024,
+    "How to set AdamW's weight decay as you scale model and dataset size", arXiv:2405.13698).
+
+    Parameters
+    ----------
+    epoch : float
+        Steps in which all simulations are seen once.
+    """
+    return [part / (LEARNING_RATE * epoch) for part in DECAYS]
+
+
 class Schedule:
-    """The learning rate: constant until the held-out loss stops improving, then down to zero.
+    """Constant learning rates until the held-out loss stops improving, then down to zero.
 
     The constant part needs no length in advance, and the falling part gains what a cosine
     schedule of that length would (Hägele et al. 2024, NeurIPS, "Scaling laws and compute-optimal
     training beyond fixed training durations").
 
+    Where simulations are seen again and again, weights decay at first so strongly that they can
+    learn little by heart, and whenever the held-out loss stops improving, less; once that gains
+    nothing, training goes on from the best weights, with the decay that led there.
+
     Parameters
     ----------
     max_seconds : float, optional
         Time for all of training.
+    decays : sequence of float, default (0,)
+        Decays of weights, relative to the learning rate, the strongest first.
+
+    Attributes
+    ----------
+    back : bool
+        Whether the next round has to start from the best weights so far.
+    plateau : bool
+        Whether the held-out loss stopped improving, before time was over.
     """
 
-    def __init__(self, max_seconds: float | None = None) -> None:
+    def __init__(self, max_seconds: float | None = None, decays: Sequence[float] = (0.0,)) -> None:
         self.max_seconds = max_seconds
         self.losses: list[float] = []
         self.factor = 1.0
-        self.plateau = False
+        self.back = self.plateau = False
+        self._decays, self._level = decays, 0
+        self._since, self._before = 0, np.inf  # first round of this decay, best loss until then
         self._cooling: tuple[int, int] | None = None
+
+    @property
+    def decay(self) -> float:
+        """Of weights in the next round, relative to the learning rate."""
+        return self._decays[self._level]
 
     def update(self, held_out_loss: float, seconds: float) -> None:
         """Take note of a round's held-out loss, and of the time since training began."""
         self.losses.append(held_out_loss)
-        if self._cooling is None:
-            self._end_of_constant_part(seconds)
+        self.back = False
+        if self._cooling is None and self._stalled():
+            self._less_decay()
+        if self._cooling is None and self.max_seconds is not None:
+            self._look_at_time(seconds)
 
     def rates(self, steps: int) -> np.ndarray | None:
         """Learning rates of the next round's steps, or None when training is over."""
@@ -68,17 +111,35 @@ class Schedule:
         """Halve all rates."""
         self.factor /= 2
 
-    def _end_of_constant_part(self, seconds: float) -> None:
-        done = len(self.losses)
-        length = max(SHORTEST_COOLING, round(COOLING * done))
-        if self._stalled():
-            self.plateau, self._cooling = True, (done, length)
-        if self.max_seconds is not None and seconds > TIME_TO_COOL * self.max_seconds:
+    def _less_decay(self) -> None:
+        """Decay weights less, or end the constant part where that gained or can gain nothing."""
+        done, best = len(self.losses), min(self.losses[self._since :])
+        gained = best < self._before - GAIN
+        if gained and self._level + 1 < len(self._decays):
+            self._level += 1
+            self._since, self._before = done, best
+            return
+        if not gained:
+            self._level -= 1
+            self.back = True
+        self.plateau = True
+        self._cooling = (done, _length(done if gained else self._since))
+
+    def _look_at_time(self, seconds: float) -> None:
+        """End the constant part while there is time for the falling one."""
+        if seconds > TIME_TO_COOL * self.max_seconds:
+            done = len(self.losses)
             possible = int((self.max_seconds - seconds) / (seconds / done))
-            self._cooling = (done, max(1, min(length, possible)))
+            self._cooling = (done, max(1, min(_length(done), possible)))
 
     def _stalled(self) -> bool:
-        if len(self.losses) <= PATIENCE:
+        losses = self.losses[self._since :]
+        if len(losses) <= PATIENCE:
             return False
-        recent, before = self.losses[-PATIENCE:], self.losses[:-PATIENCE]
+        recent, before = losses[-PATIENCE:], losses[:-PATIENCE]
         return min(recent) > min(before) - GAIN
+
+
+def _length(constant: int) -> int:
+    """Rounds of the falling part after so many of the constant one."""
+    return max(SHORTEST_COOLING, round(COOLING * constant))

@@ -61,6 +61,11 @@ class Source(NamedTuple):
     batch: int
     draw: Callable[[int], Simulations]
 
+    @property
+    def epoch(self) -> float | None:
+        """Steps in which simulations are seen once; None where none is seen again."""
+        return None if self.fresh else len(self.training) / self.batch
+
 
 def simulation_source(
     model: pm.Model, simulator: Simulator, simulations: Any, seed: int, progressbar: bool

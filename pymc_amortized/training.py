@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pymc_amortized.networks import Network
-from pymc_amortized.schedule import Schedule
+from pymc_amortized.schedule import Schedule, decays
 from pymc_amortized.trainer import Trainer, borrowed
 
 __all__ = ["History", "Round", "train"]
@@ -64,6 +64,7 @@ def train(
     *,
     steps: int,
     batch: int,
+    epoch: float | None = None,
     max_seconds: float | None = None,
     advance: Callable[..., None],
 ) -> History:
@@ -80,6 +81,8 @@ def train(
         Simulations of the same kind, never trained on.
     steps, batch : int
         Optimizer steps in a round, simulations in a step.
+    epoch : float, optional
+        Steps in which simulations are seen once; None if none is seen again.
     max_seconds : float, optional
         Ends training after this time, within a round.
     advance : callable
@@ -99,10 +102,11 @@ def train(
     start = time.perf_counter()
     with borrowed(network, steps, batch) as trainer:
         evaluate = trainer.evaluation(held_out)
-        schedule, rounds = Schedule(max_seconds), []
+        schedule = Schedule(max_seconds, decays(epoch) if epoch else (0.0,))
+        rounds = []
         best = (evaluate(), trainer.network.weights())
         failures = 0
-        for loss, rates in _rounds(schedule, trainer.round, batches, steps):
+        for loss, rates in _rounds(schedule, trainer, batches, steps):
             found = _better(trainer, evaluate) if np.isfinite(loss) else None
             if found is None:
                 failures += 1
@@ -115,6 +119,8 @@ def train(
             rounds.append(Round(seen, loss, held_out_loss, float(rates[-1]), seconds))
             schedule.update(held_out_loss, seconds)
             advance(steps, loss=held_out_loss)
+            if schedule.back:
+                trainer.begin(best[1])
             if max_seconds is not None and seconds > max_seconds:
                 break
     network.assign(best[1])
@@ -138,10 +144,10 @@ def _better(
 
 
 def _rounds(
-    schedule: Schedule, run_round: Callable[..., float], batches: Batches, steps: int
+    schedule: Schedule, trainer: Trainer, batches: Batches, steps: int
 ) -> Iterator[tuple[float, np.ndarray]]:
     while (rates := schedule.rates(steps)) is not None:
-        yield run_round(*batches(), rates), rates
+        yield trainer.round(*batches(), rates, schedule.decay), rates
 
 
 def _recover(

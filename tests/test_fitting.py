@@ -51,6 +51,19 @@ def test_import_is_cheap_and_does_not_load_tensorflow():
     assert float(seconds) < 0.3
 
 
+@pytest.mark.parametrize("simulations", [300, None])
+def test_training_knows_which_simulations_it_sees_again(monkeypatch, simulations):
+    epochs = []
+
+    def train(*_, batch, epoch, **__):
+        epochs.append(epoch and epoch * batch)
+        return training.History([training.Round(1, 1.0, 1.0, 1e-3, 1.0)], converged=True)
+
+    monkeypatch.setattr(training, "train", train)
+    pma.fit(CASES["one_parameter"].build(), simulations=simulations, **SMALL, **QUIET)
+    assert epochs == [simulations and pytest.approx(0.9 * simulations)]
+
+
 @pytest.mark.usefixtures("without_training")
 def test_simulations_from_simulate_and_from_its_file(tmp_path):
     model = CASES["one_parameter"].build()

@@ -26,6 +26,7 @@ def test_a_fixed_number_is_split_and_seen_equally_often() -> None:
     fixed = source(700)
     assert (fixed.fresh, fixed.dropped) == (False, 0)
     assert (len(fixed.training), len(fixed.held_out)) == (630, 70)
+    assert fixed.epoch == pytest.approx(630 / fixed.batch)
     first, second = fixed.draw(1), fixed.draw(2)
     assert len(first) == len(second) == fixed.steps * fixed.batch
     for round_ in (first, second):
@@ -40,6 +41,7 @@ def test_fresh_simulations_are_never_the_same() -> None:
     fresh = source(None)
     rounds = [fresh.training, fresh.held_out, fresh.draw(5), fresh.draw(6)]
     assert fresh.fresh
+    assert fresh.epoch is None
     assert len(fresh.draw(5)) == fresh.steps * fresh.batch
     values = np.concatenate([round_.vector.ravel() for round_ in rounds])
     assert len(np.unique(values)) == len(values)

@@ -86,6 +86,20 @@ def test_a_weight_that_is_not_used_stays_as_it_is() -> None:
     assert not equal(after, before)
 
 
+def test_weights_decay_as_much_as_a_round_is_told() -> None:
+    net = network(summary=Unused)
+    rates, rows = np.linspace(0.01, 0.03, STEPS, dtype=np.float32), STEPS * BATCH
+    data = np.random.default_rng(7).gumbel(size=(rows, ELEMENTS)).astype(np.float32)
+    values = []
+    with borrowed(net, STEPS, BATCH) as lent:
+        for decay in (2.0, 0.0):
+            lent.round(data[:, :1] / 2, data, rates, decay)
+            lent.show()
+            values.append(lent.network.weights()["000"])
+    np.testing.assert_allclose(values[0], np.prod(1 - 2.0 * rates), rtol=1e-5)
+    np.testing.assert_array_equal(values[1], values[0])
+
+
 def equal(some: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> bool:
     return all(np.array_equal(some[key], others[key]) for key in some)
 

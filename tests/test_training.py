@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from trained import small
 
-from pymc_amortized import flows, trainer, training
+from pymc_amortized import flows, summaries, trainer, training
 from pymc_amortized import schedule as schedules
 from pymc_amortized.layout import flat_inputs
 from pymc_amortized.networks import Network
@@ -71,6 +71,51 @@ def test_slowing_down_halves_all_rates() -> None:
     np.testing.assert_allclose(schedule.rates(STEPS), before / 2)
 
 
+def test_weights_decay_less_whenever_the_loss_stalls() -> None:
+    """Down to one that gains nothing; the one before then leads on, from the best weights."""
+    schedule = Schedule(decays=(4.0, 3.0, 2.0, 1.0))
+    stall = schedules.PATIENCE + 1
+    found = []
+    for loss in np.repeat([0.0, -1.0, -1.0, -2.0], [stall, stall, stall, 1]):
+        found.append((schedule.decay, schedule.back, schedule.plateau))
+        schedule.update(loss, 0.0)
+    assert [decay for decay, *_ in found] == [4.0] * stall + [3.0] * stall + [2.0] * stall + [3.0]
+    assert [back for _, back, _ in found] == [False] * 3 * stall + [True]
+    assert [plateau for *_, plateau in found] == [False] * 3 * stall + [True]
+    assert not schedule.back
+    left = sum(1 for _ in iter(lambda: proceed(schedule), None))
+    assert left == round(schedules.COOLING * 2 * stall) - 1
+
+
+def proceed(schedule: Schedule) -> float | None:
+    """Decay of another round, None after the last."""
+    if schedule.rates(STEPS) is None:
+        return None
+    schedule.update(0.0, 0.0)
+    return schedule.decay
+
+
+def test_the_weakest_decay_that_gains_needs_no_way_back() -> None:
+    schedule = Schedule(decays=(2.0, 1.0))
+    stall = schedules.PATIENCE + 1
+    run(schedule, np.repeat([0.0, -1.0], stall))
+    assert (schedule.decay, schedule.back, schedule.plateau) == (1.0, False, True)
+
+
+def test_time_ends_the_path_of_decays() -> None:
+    schedule = Schedule(max_seconds=30.0, decays=(2.0, 1.0))
+    rates = run(schedule, -np.arange(1000.0), seconds=1.0)
+    assert (schedule.decay, schedule.back, schedule.plateau) == (2.0, False, False)
+    assert 28 <= len(rates) <= 31
+
+
+def test_decay_forgets_over_as_many_epochs_of_any_length() -> None:
+    short, long = (np.array(schedules.decays(epoch)) for epoch in (10, 1000))
+    np.testing.assert_allclose(short * 10, long * 1000)
+    kept = (1 - schedules.LEARNING_RATE * long) ** 1000
+    np.testing.assert_allclose(kept, np.exp(-np.array(schedules.DECAYS)), rtol=1e-4)
+
+
 def network() -> Network:
     """A conditional normal distribution, which compiles fast."""
     flow = flows.spline_coupling(couplings=0, width=8)
@@ -86,10 +131,8 @@ def pairs(seed: int, number: int = STEPS * BATCH, shift: float = 0.0) -> tuple:
 
 
 def trained(net: Network, batches: Callable[[], tuple], **options: object) -> training.History:
-    return train(
-        net, batches, pairs(0, 500), steps=STEPS, batch=BATCH, advance=lambda *_, **__: None,
-        **options,
-    )  # fmt: skip
+    options = {"held_out": pairs(0, 500), "advance": lambda *_, **__: None, **options}
+    return train(net, batches, steps=STEPS, batch=BATCH, **options)
 
 
 def held_out_loss(net: Network) -> float:
@@ -119,6 +162,28 @@ def test_the_best_weights_are_kept() -> None:
     assert losses[-1] > losses.min() + 0.3
     assert held_out_loss(net) == pytest.approx(losses.min(), abs=1e-4)
     assert [r.simulations for r in history.rounds[:2]] == [STEPS * BATCH, 2 * STEPS * BATCH]
+
+
+def test_simulations_that_are_seen_again_are_not_learned_by_heart() -> None:
+    """A hundred of them, and a summary of forty values that mean nothing."""
+    rng = np.random.default_rng(8)
+
+    def with_noise(seed: int, number: int) -> tuple:
+        parameters, data = pairs(seed, number)
+        noise = rng.normal(size=(number, 40)).astype(np.float32)
+        return parameters, np.hstack([data, noise])
+
+    few, held_out = with_noise(1, 4 * BATCH), with_noise(2, 500)
+    parameters, features = with_noise(3, 20_000)
+    again = tuple(np.tile(values, (STEPS // 4 + 1, 1))[: STEPS * BATCH] for values in few)
+    losses = []
+    for epoch in (None, 4):
+        flow = flows.spline_coupling(couplings=0, width=8)
+        summary = summaries.residual_mlp(width=32, blocks=1, features=4)
+        net = Network(summary, flow, flat_inputs(ELEMENTS + 40), 1, seed=1)
+        trained(net, lambda: again, held_out=held_out, epoch=epoch)
+        losses.append(float(-net.log_prob(parameters[:, None], features).mean()))
+    assert losses[1] < losses[0] - 0.05, losses
 
 
 def test_a_round_without_finite_loss_is_recovered_from() -> None:
