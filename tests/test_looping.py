@@ -18,8 +18,9 @@ PIECES = [(7, 1), (5, 2), (6, 3), (4, 4)]
 
 @pytest.fixture
 def at_once(monkeypatch):
-    """Start worker processes after the first piece, and not only for two."""
+    """Start two worker processes after the first piece, on a single core too."""
     monkeypatch.setattr(looping, "WORTH", -1.0)
+    monkeypatch.setattr("joblib.cpu_count", lambda: 2)
 
 
 @pytest.mark.parametrize("name", ["custom_random", "simulator", "potential_of_a_simulator"])
