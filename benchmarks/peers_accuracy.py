@@ -1,4 +1,4 @@
-"""C2ST of sbi's, BayesFlow's and our default networks, given the same 10,000 simulations.
+"""C2ST of sbi's, BayesFlow's and our default networks, after 10,000 simulations each.
 
 ``python benchmarks/peers_accuracy.py [--of WHO ...] [--datasets NUMBER] [names ...]``, after
 ``tasks.py``. Who is not named keeps what the table has.

@@ -132,11 +132,13 @@ def fit(
         features), with masks behind them where data may be missing; a function from a dict of
         arrays, datasets along their first axis and NaN where data are missing or have ended, to
         statistics (datasets, some), which then take the place of all others; or a list, of which
-        all are used together. Layers are trained together with the flow.
+        all are used together. Layers are trained together with the flow: themselves, not copies,
+        from the weights that they have, and called as in inference, so that dropout drops nothing.
     flow : callable, optional
         From a factory of :mod:`pymc_amortized.flows`; ``spline_coupling()`` by default.
     random_seed : int, sequence of int or numpy.random.Generator, optional
-        The same seed on the same machine trains the same posterior, `max_seconds` aside.
+        The same seed on the same machine trains the same posterior, `max_seconds` and the initial
+        weights of Keras layers aside.
     progressbar : bool, default True
         Show the progress.
 

@@ -91,9 +91,9 @@ class Schedule:
         self.losses.append(held_out_loss)
         self.back = False
         if self._cooling is None and self._stalled():
-            self._less_decay()
-        if self._cooling is None and self.max_seconds is not None:
-            self._look_at_time(seconds)
+            self._less_decay(seconds)
+        if self._cooling is None and seconds > TIME_TO_COOL * (self.max_seconds or np.inf):
+            self._cool(len(self.losses), seconds)
 
     def rates(self, steps: int) -> np.ndarray | None:
         """Learning rates of the next round's steps, or None when training is over."""
@@ -111,7 +111,7 @@ class Schedule:
         """Halve all rates."""
         self.factor /= 2
 
-    def _less_decay(self) -> None:
+    def _less_decay(self, seconds: float) -> None:
         """Decay weights less, or end the constant part where that gained or can gain nothing."""
         done, best = len(self.losses), min(self.losses[self._since :])
         gained = best < self._before - GAIN
@@ -123,14 +123,15 @@ class Schedule:
             self._level -= 1
             self.back = True
         self.plateau = True
-        self._cooling = (done, _length(done if gained else self._since))
+        self._cool(done if gained else self._since, seconds)
 
-    def _look_at_time(self, seconds: float) -> None:
-        """End the constant part while there is time for the falling one."""
-        if seconds > TIME_TO_COOL * self.max_seconds:
-            done = len(self.losses)
+    def _cool(self, constant: int, seconds: float) -> None:
+        """Begin the falling part after so many rounds that led somewhere, and end it in time."""
+        done, length = len(self.losses), max(SHORTEST_COOLING, round(COOLING * constant))
+        if self.max_seconds is not None:
             possible = int((self.max_seconds - seconds) / (seconds / done))
-            self._cooling = (done, max(1, min(_length(done), possible)))
+            length = max(1, min(length, possible))
+        self._cooling = (done, length)
 
     def _stalled(self) -> bool:
         losses = self.losses[self._since :]
@@ -138,8 +139,3 @@ class Schedule:
             return False
         recent, before = losses[-PATIENCE:], losses[:-PATIENCE]
         return min(recent) > min(before) - GAIN
-
-
-def _length(constant: int) -> int:
-    """Rounds of the falling part after so many of the constant one."""
-    return max(SHORTEST_COOLING, round(COOLING * constant))

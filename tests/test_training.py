@@ -64,6 +64,18 @@ def test_time_starts_the_fall_and_ends_it_in_time() -> None:
     assert rates[-1][-1] < 0.05 * schedules.LEARNING_RATE
 
 
+@pytest.mark.parametrize(("decays", "gains"), [((0.0,), 12), ((2.0, 1.0), 5)])
+def test_a_fall_that_the_loss_started_ends_in_time_too(
+    decays: tuple[float, ...], gains: int
+) -> None:
+    """So few gains that the fall may begin early, and so late that it has to be shorter."""
+    schedule = Schedule(max_seconds=30.0, decays=decays)
+    rates = run(schedule, -np.minimum(np.arange(1000.0), gains), seconds=1.0)
+    assert schedule.plateau
+    assert 28 <= len(rates) <= 31
+    assert rates[-1][-1] < 0.05 * schedules.LEARNING_RATE
+
+
 def test_slowing_down_halves_all_rates() -> None:
     schedule = Schedule()
     before = schedule.rates(STEPS)
