@@ -176,6 +176,27 @@ def test_the_best_weights_are_kept() -> None:
     assert [r.simulations for r in history.rounds[:2]] == [STEPS * BATCH, 2 * STEPS * BATCH]
 
 
+def test_training_goes_back_to_the_best_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulations turn wrong on the way: less decay does not help."""
+    begun, begin = [], trainer.Trainer.begin
+
+    def spy(self: trainer.Trainer, weights: dict[str, np.ndarray]) -> None:
+        begun.append(weights)
+        begin(self, weights)
+
+    monkeypatch.setattr(trainer.Trainer, "begin", spy)
+    net, seeds = network(), itertools.count(1)
+
+    def batches() -> tuple:
+        seed = next(seeds)
+        return pairs(seed, shift=0.0 if seed <= 10 else 8.0)
+
+    losses = [r.held_out_loss for r in trained(net, batches, epoch=4).rounds]
+    assert len(begun) == 2
+    net.assign(begun[1])
+    assert held_out_loss(net) == pytest.approx(min(losses), abs=1e-4)
+
+
 def test_simulations_that_are_seen_again_are_not_learned_by_heart() -> None:
     """A hundred of them, and a summary of forty values that mean nothing."""
     rng = np.random.default_rng(8)
