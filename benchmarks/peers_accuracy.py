@@ -1,7 +1,7 @@
 """C2ST of sbi's, BayesFlow's and our default networks, after 10,000 simulations each.
 
 ``python benchmarks/peers_accuracy.py [--of WHO ...] [--datasets NUMBER] [names ...]``, after
-``tasks.py``. Who is not named keeps what the table has.
+``tasks.py``. Who is not named keeps what the table has for as many datasets.
 """
 
 from argparse import ArgumentParser
@@ -55,7 +55,7 @@ WHO: dict[str, Callable[[str, Found], np.ndarray]] = {
 
 def measure(name: str, who: list[str], datasets: int) -> None:
     """Write a task's row, anew after each."""
-    row = former_row(name) | {"task": name, "datasets": datasets}
+    row = former_row(name, datasets)
     arrays = simulations(name)
     arrays["observed"] = arrays["observed"][:datasets]
     reference = references(name)[1][:datasets]
@@ -65,9 +65,11 @@ def measure(name: str, who: list[str], datasets: int) -> None:
         add(TABLE, row | verdict(row), ["task"])
 
 
-def former_row(name: str) -> dict[str, object]:
-    blank = {"task": name, "datasets": 0, **dict.fromkeys(WHO, np.nan)}
-    return next((row for row in read(TABLE) if row["task"] == name), blank)
+def former_row(name: str, datasets: int) -> dict[str, object]:
+    """What is known of these very datasets."""
+    blank = {"task": name, "datasets": datasets, **dict.fromkeys(WHO, np.nan)}
+    same = (row for row in read(TABLE) if (row["task"], row["datasets"]) == (name, datasets))
+    return next(same, blank)
 
 
 def verdict(row: dict[str, object]) -> dict[str, object]:
