@@ -1,10 +1,10 @@
 """The learning rate and the decay of weights, round by round, and when training is over."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
-__all__ = ["Schedule", "decays"]
+from pymc_amortized.decay import WeightDecay
+
+__all__ = ["Schedule"]
 
 LEARNING_RATE = 2e-3
 """Of Adam while it is constant."""
@@ -24,26 +24,8 @@ COOLING = 1.5
 SHORTEST_COOLING = 10
 """Rounds of the falling part at least."""
 
-DECAYS = (0.07, 0.02, 0.007, 0.0)
-"""Parts of the weights that decay while all simulations are seen once, at the full learning rate.
-From two tenths on, networks of nested sets may lose all weights and not come back."""
-
 TIME_TO_COOL = 2 / 3
 """Part of `max_seconds` after which the learning rate falls at the latest."""
-
-
-def decays(epoch: float) -> list[float]:
-    """Make the decays of weights, relative to the learning rate, that are tried one by one.
-
-    Decay forgets over so many epochs, whatever the number of simulations (Wang and Aitchison 2024,
-    "How to set AdamW's weight decay as you scale model and dataset size", arXiv:2405.13698).
-
-    Parameters
-    ----------
-    epoch : float
-        Steps in which all simulations are seen once.
-    """
-    return [part / (LEARNING_RATE * epoch) for part in DECAYS]
 
 
 class Schedule:
@@ -53,16 +35,16 @@ class Schedule:
     schedule of that length would (Hägele et al. 2024, NeurIPS, "Scaling laws and compute-optimal
     training beyond fixed training durations").
 
-    Where simulations are seen again and again, weights decay at first so strongly that they can
-    learn little by heart, and whenever the held-out loss stops improving, less; once that gains
-    nothing, training goes on from the best weights, with the decay that led there.
+    Where simulations are seen again and again, weights decay, and whenever the held-out loss stops
+    improving, by another part of them; where that gains nothing, training goes back to the best
+    weights.
 
     Parameters
     ----------
     max_seconds : float, optional
         Time for all of training.
-    decays : sequence of float, default (0,)
-        Decays of weights, relative to the learning rate, the strongest first.
+    epoch : float, optional
+        Steps in which simulations are seen once; None if none is seen again.
 
     Attributes
     ----------
@@ -72,27 +54,29 @@ class Schedule:
         Whether the held-out loss stopped improving, before time was over.
     """
 
-    def __init__(self, max_seconds: float | None = None, decays: Sequence[float] = (0.0,)) -> None:
+    def __init__(self, max_seconds: float | None = None, epoch: float | None = None) -> None:
         self.max_seconds = max_seconds
         self.losses: list[float] = []
         self.factor = 1.0
         self.back = self.plateau = False
-        self._decays, self._level = decays, 0
+        self._decay = WeightDecay(epoch and LEARNING_RATE * epoch)
         self._since, self._before = 0, np.inf  # first round of this decay, best loss until then
         self._cooling: tuple[int, int] | None = None
 
     @property
     def decay(self) -> float:
         """Of weights in the next round, relative to the learning rate."""
-        return self._decays[self._level]
+        return self._decay.value
 
     def update(self, held_out_loss: float, seconds: float) -> None:
         """Take note of a round's held-out loss, and of the time since training began."""
         self.losses.append(held_out_loss)
         self.back = False
         if self._cooling is None and self._stalled():
-            self._less_decay(seconds)
+            self._change_decay(seconds)
         if self._cooling is None and seconds > TIME_TO_COOL * (self.max_seconds or np.inf):
+            self.back = not self._gained()
+            self._decay.settle(self._gained())
             self._cool(len(self.losses), seconds)
 
     def rates(self, steps: int) -> np.ndarray | None:
@@ -111,19 +95,20 @@ class Schedule:
         """Halve all rates."""
         self.factor /= 2
 
-    def _less_decay(self, seconds: float) -> None:
-        """Decay weights less, or end the constant part where that gained or can gain nothing."""
-        done, best = len(self.losses), min(self.losses[self._since :])
-        gained = best < self._before - GAIN
-        if gained and self._level + 1 < len(self._decays):
-            self._level += 1
-            self._since, self._before = done, best
-            return
-        if not gained:
-            self._level -= 1
-            self.back = True
-        self.plateau = True
-        self._cool(done if gained else self._since, seconds)
+    def _gained(self) -> bool:
+        """Whether this decay led further than those before."""
+        return min(self.losses[self._since :], default=np.inf) < self._before - GAIN
+
+    def _change_decay(self, seconds: float) -> None:
+        """Take another decay, or end the constant part where no other can gain."""
+        done, gained = len(self.losses), self._gained()
+        led_somewhere = done if gained else self._since
+        self.back = not gained
+        self._before = min(self.losses)
+        self.plateau = not self._decay.move(gained)
+        if self.plateau:
+            self._cool(led_somewhere, seconds)
+        self._since = done
 
     def _cool(self, constant: int, seconds: float) -> None:
         """Begin the falling part after so many rounds that led somewhere, and end it in time."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pymc_amortized.networks import Network
-from pymc_amortized.schedule import Schedule, decays
+from pymc_amortized.schedule import Schedule
 from pymc_amortized.trainer import Trainer, borrowed
 
 __all__ = ["History", "Round", "train"]
@@ -102,7 +102,7 @@ def train(
     start = time.perf_counter()
     with borrowed(network, steps, batch) as trainer:
         evaluate = trainer.evaluation(held_out)
-        schedule = Schedule(max_seconds, decays(epoch) if epoch else (0.0,))
+        schedule = Schedule(max_seconds, epoch)
         rounds = []
         best = (evaluate(), trainer.network.weights())
         failures = 0

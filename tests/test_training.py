@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from trained import small
 
+from pymc_amortized import decay as weight_decay
 from pymc_amortized import flows, summaries, trainer, training
 from pymc_amortized import schedule as schedules
 from pymc_amortized.layout import flat_inputs
@@ -64,12 +65,12 @@ def test_time_starts_the_fall_and_ends_it_in_time() -> None:
     assert rates[-1][-1] < 0.05 * schedules.LEARNING_RATE
 
 
-@pytest.mark.parametrize(("decays", "gains"), [((0.0,), 12), ((2.0, 1.0), 5)])
+@pytest.mark.parametrize(("epoch", "gains"), [(None, 12), (4.0, 5)])
 def test_a_fall_that_the_loss_started_ends_in_time_too(
-    decays: tuple[float, ...], gains: int
+    few_decays: None, epoch: float | None, gains: int
 ) -> None:
     """So few gains that the fall may begin early, and so late that it has to be shorter."""
-    schedule = Schedule(max_seconds=30.0, decays=decays)
+    schedule = Schedule(max_seconds=30.0, epoch=epoch)
     rates = run(schedule, -np.minimum(np.arange(1000.0), gains), seconds=1.0)
     assert schedule.plateau
     assert 28 <= len(rates) <= 31
@@ -83,20 +84,49 @@ def test_slowing_down_halves_all_rates() -> None:
     np.testing.assert_allclose(schedule.rates(STEPS), before / 2)
 
 
-def test_weights_decay_less_whenever_the_loss_stalls() -> None:
-    """Down to one that gains nothing; the one before then leads on, from the best weights."""
-    schedule = Schedule(decays=(4.0, 3.0, 2.0, 1.0))
-    stall = schedules.PATIENCE + 1
+@pytest.fixture
+def few_decays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two, from the stronger one on."""
+    monkeypatch.setattr(weight_decay, "PARTS", (0.0, 0.1))
+    monkeypatch.setattr(weight_decay, "FIRST", 1)
+
+
+def parts(schedule: Schedule, losses: Iterable[float], epoch: float) -> list[float]:
+    """What decays in an epoch, as it was in each round and will be in the next."""
     found = []
-    for loss in np.repeat([0.0, -1.0, -1.0, -2.0], [stall, stall, stall, 1]):
-        found.append((schedule.decay, schedule.back, schedule.plateau))
+    for loss in losses:
+        found.append(schedule.decay)
         schedule.update(loss, 0.0)
-    assert [decay for decay, *_ in found] == [4.0] * stall + [3.0] * stall + [2.0] * stall + [3.0]
-    assert [back for _, back, _ in found] == [False] * 3 * stall + [True]
-    assert [plateau for *_, plateau in found] == [False] * 3 * stall + [True]
-    assert not schedule.back
+    return list(
+        np.round([d * epoch * schedules.LEARNING_RATE for d in [*found, schedule.decay]], 6)
+    )
+
+
+STALL = schedules.PATIENCE + 1
+
+
+@pytest.mark.parametrize(
+    ("gains", "path", "constant"),
+    [
+        ([1, 0, 0], [0.07, 0.2, 0.02, 0.07], 2),
+        ([1, 0, 1, 0], [0.07, 0.2, 0.02, 0.007, 0.02], 3),
+        ([1, 1, 0, 0], [0.07, 0.2, 0.6, 0.07, 0.2], 3),
+        ([1, 1, 1, 0], [0.07, 0.2, 0.6, 0.2, 0.6], 3),
+        ([1, 0, 1, 1, 1], [0.07, 0.2, 0.02, 0.007, 0.0, 0.0], 5),
+    ],
+)
+def test_weights_decay_more_while_that_gains_then_less_while_that_gains(
+    gains: list[int], path: list[float], constant: int
+) -> None:
+    """Each decay stalls after it gained or did not; what did not leads back to the best one."""
+    schedule, epoch = Schedule(epoch=30.0), 30.0
+    losses = np.repeat(-np.cumsum(gains) + (np.array(gains) == 0), STALL)
+    found = parts(schedule, losses, epoch)
+    assert found == [*np.repeat(path[:-1], STALL), path[-1]]
+    assert schedule.plateau
+    assert schedule.back == (not gains[-1])
     left = sum(1 for _ in iter(lambda: proceed(schedule), None))
-    assert left == round(schedules.COOLING * 2 * stall) - 1
+    assert left == round(schedules.COOLING * constant * STALL)
 
 
 def proceed(schedule: Schedule) -> float | None:
@@ -107,25 +137,41 @@ def proceed(schedule: Schedule) -> float | None:
     return schedule.decay
 
 
-def test_the_weakest_decay_that_gains_needs_no_way_back() -> None:
-    schedule = Schedule(decays=(2.0, 1.0))
-    stall = schedules.PATIENCE + 1
-    run(schedule, np.repeat([0.0, -1.0], stall))
-    assert (schedule.decay, schedule.back, schedule.plateau) == (1.0, False, True)
+def test_training_goes_back_once_for_each_decay_that_gains_nothing() -> None:
+    schedule = Schedule(epoch=30.0)
+    back = []
+    for loss in np.repeat([-1.0, 0.0, 0.0], STALL):
+        schedule.update(loss, 0.0)
+        back.append(schedule.back)
+    assert np.flatnonzero(back).tolist() == [2 * STALL - 1, 3 * STALL - 1]
 
 
 def test_time_ends_the_path_of_decays() -> None:
-    schedule = Schedule(max_seconds=30.0, decays=(2.0, 1.0))
+    schedule = Schedule(max_seconds=30.0, epoch=30.0)
     rates = run(schedule, -np.arange(1000.0), seconds=1.0)
-    assert (schedule.decay, schedule.back, schedule.plateau) == (2.0, False, False)
+    assert (schedule.back, schedule.plateau) == (False, False)
+    assert schedule.decay == pytest.approx(0.07 / 30 / schedules.LEARNING_RATE)
     assert 28 <= len(rates) <= 31
 
 
+def test_time_that_ends_a_decay_without_gain_leads_back() -> None:
+    """In its midst."""
+    schedule = Schedule(max_seconds=30.0, epoch=30.0)
+    losses = np.r_[-np.minimum(np.arange(17.0), 9.0), np.full(20, 5.0)]
+    back = []
+    for done, loss in enumerate(losses[:22], start=1):
+        schedule.update(loss, float(done))
+        back.append(schedule.back)
+    assert np.flatnonzero(back).tolist() == [20]
+    assert schedule.decay == pytest.approx(0.07 / 30 / schedules.LEARNING_RATE)
+    assert not schedule.plateau
+
+
 def test_decay_forgets_over_as_many_epochs_of_any_length() -> None:
-    short, long = (np.array(schedules.decays(epoch)) for epoch in (10, 1000))
-    np.testing.assert_allclose(short * 10, long * 1000)
+    short, long = (Schedule(epoch=epoch).decay for epoch in (10.0, 1000.0))
+    assert short * 10 == pytest.approx(long * 1000)
     kept = (1 - schedules.LEARNING_RATE * long) ** 1000
-    np.testing.assert_allclose(kept, np.exp(-np.array(schedules.DECAYS)), rtol=1e-4)
+    assert kept == pytest.approx(np.exp(-0.07), rel=1e-4)
 
 
 def network() -> Network:
@@ -177,7 +223,7 @@ def test_the_best_weights_are_kept() -> None:
 
 
 def test_training_goes_back_to_the_best_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The simulations turn wrong on the way: less decay does not help."""
+    """The simulations turn wrong on the way: neither more decay nor less helps."""
     begun, begin = [], trainer.Trainer.begin
 
     def spy(self: trainer.Trainer, weights: dict[str, np.ndarray]) -> None:
@@ -192,9 +238,10 @@ def test_training_goes_back_to_the_best_weights(monkeypatch: pytest.MonkeyPatch)
         return pairs(seed, shift=0.0 if seed <= 10 else 8.0)
 
     losses = [r.held_out_loss for r in trained(net, batches, epoch=4).rounds]
-    assert len(begun) == 2
-    net.assign(begun[1])
-    assert held_out_loss(net) == pytest.approx(min(losses), abs=1e-4)
+    assert len(begun) == 3
+    for weights in begun[1:]:
+        net.assign(weights)
+        assert held_out_loss(net) == pytest.approx(min(losses), abs=1e-4)
 
 
 def test_simulations_that_are_seen_again_are_not_learned_by_heart() -> None:
