@@ -8,10 +8,16 @@ import numpy as np
 import pymc as pm
 from scipy import stats
 
+from pymc_amortized.density import density
+from pymc_amortized.forward import forward_sampler
 from pymc_amortized.inference_data import group
+from pymc_amortized.parameters import parameters
+from pymc_amortized.structure import observed_values
 
 DRAWS = 10_000
 CHAINS, TUNE = 4, 2000
+PRIOR_DRAWS = 100_000
+"""Of which chains start at those where the posterior is highest."""
 
 
 class Reference(NamedTuple):
@@ -56,10 +62,17 @@ def gaussian_linear_uniform(x: np.ndarray, seed: int) -> Reference:
     return Reference(within.rvs((DRAWS, len(x)), random_state=np.random.default_rng(seed)))
 
 
-def by_nuts(build: Callable[[np.ndarray], pm.Model], thin: int = 8) -> Referee:
-    """Every so many draws of chains that are so many times longer."""
+def by_nuts(
+    build: Callable[[np.ndarray], pm.Model], thin: int = 8, likeliest: bool = False
+) -> Referee:
+    """Every so many draws of chains that are so many times longer.
+
+    Chains start at random, or where the posterior is highest: by differential equations it has
+    modes that hold chains for good, hundreds of nats below the highest.
+    """
 
     def run(y: np.ndarray, seed: int) -> Reference:
+        starts = {"init": "adapt_diag", "initvals": highest(build(y), seed)} if likeliest else {}
         with build(y) as model:
             idata = pm.sample(
                 DRAWS * thin // CHAINS,
@@ -69,6 +82,7 @@ def by_nuts(build: Callable[[np.ndarray], pm.Model], thin: int = 8) -> Referee:
                 target_accept=0.9,
                 random_seed=seed,
                 progressbar=False,
+                **starts,
             )
         names = [variable.name for variable in model.free_RVs]
         table = az.summary(idata, var_names=names, round_to="none")
@@ -76,6 +90,18 @@ def by_nuts(build: Callable[[np.ndarray], pm.Model], thin: int = 8) -> Referee:
         return Reference(columns(idata, names)[::thin], r_hat.max(), ess.min())
 
     return run
+
+
+def highest(model: pm.Model, seed: int) -> list[dict[str, np.ndarray]]:
+    """Draws from the prior where the posterior is highest, one for each chain."""
+    sampler = forward_sampler(model)
+    draws = sampler.draw(PRIOR_DRAWS, seed)
+    of_model = parameters(model, sampler.complete(2, 1))
+    vector, _ = of_model.unconstrain(draws)
+    observed = {name: values[None] for name, values in observed_values(model).items()}
+    log_joint = density(model, of_model.shapes).log_joint(vector[None], observed)[0]
+    best = np.argsort(log_joint)[-CHAINS:]
+    return [{name: draws[name][k] for name in of_model.names} for k in best]
 
 
 def slcp(build: Callable[[np.ndarray], pm.Model]) -> Referee:

@@ -54,9 +54,11 @@ TASKS = {
         _models.gaussian_linear_uniform, np.zeros(10), _references.gaussian_linear_uniform
     ),
     "bernoulli_glm": Task(_glm, np.zeros(100, int), by_nuts(_glm)),
-    "sir": Task(_dynamics.sir, np.zeros(10, int), by_nuts(_dynamics.sir, thin=2)),
+    "sir": Task(_dynamics.sir, np.zeros(10, int), by_nuts(_dynamics.sir, thin=4, likeliest=True)),
     "lotka_volterra": Task(
-        _dynamics.lotka_volterra, np.ones((10, 2)), by_nuts(_dynamics.lotka_volterra, thin=2)
+        _dynamics.lotka_volterra,
+        np.ones((10, 2)),
+        by_nuts(_dynamics.lotka_volterra, thin=2, likeliest=True),
     ),
     "hierarchical_regression": Task(
         _models.hierarchical_regression, np.zeros((8, 6)), by_nuts(_models.hierarchical_regression)
