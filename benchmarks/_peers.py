@@ -7,10 +7,14 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pymc as pm
+import xarray as xr
 from tasks import TASKS, references
 
 from pymc_amortized.forward import forward_sampler
+from pymc_amortized.inference_data import labelled
 from pymc_amortized.parameters import parameters
+from pymc_amortized.structure import free_names, observed_names
 
 FOLDER = Path(__file__).resolve().parent
 ENVIRONMENTS = FOLDER / "environments"
@@ -46,12 +50,29 @@ def run(peer: str, arrays: Found, **options: object) -> Found:
         return dict(np.load(target))
 
 
-def simulations(name: str) -> Found:
-    """Of a task, as peers take them: parameters and data as vectors, bounds of parameters."""
+def drawn(name: str) -> tuple[pm.Model, Found]:
+    """A task's model, and the draws of its variables that all are trained on."""
     y, _ = references(name)
-    sampler = forward_sampler(TASKS[name].build(y[0]))
-    draws = sampler.draw(SIMULATIONS, 1)
-    of_model = parameters(TASKS[name].build(y[0]), sampler.complete(2, 1))
+    model = TASKS[name].build(y[0])
+    return model, forward_sampler(model).draw(SIMULATIONS, 1)
+
+
+def as_groups(model: pm.Model, draws: Found) -> xr.DataTree:
+    """Simulations as `fit` takes them."""
+    names = {"prior": free_names(model), "prior_predictive": observed_names(model)}
+    leading = {"chain": None, "draw": None}
+    groups = {
+        group: labelled(model, {name: draws[name][None] for name in of_group}, leading)
+        for group, of_group in names.items()
+    }
+    return xr.DataTree.from_dict(groups)
+
+
+def as_vectors(name: str) -> Found:
+    """Simulations as peers take them: parameters, data, bounds of parameters, what is observed."""
+    y, _ = references(name)
+    model, draws = drawn(name)
+    of_model = parameters(model, forward_sampler(model).complete(2, 1))
     edges = np.full((2, of_model.size), FAR) * [[-1], [1]]
     return {
         "theta": vectors(draws, of_model.names),

@@ -12,7 +12,7 @@ from statistics import median
 import numpy as np
 import pymc as pm
 from _kinds import demo
-from _peers import EPOCHS, SIMULATIONS, Found, run, simulations
+from _peers import EPOCHS, SIMULATIONS, Found, as_vectors, run
 from _report import Figure, at_least, report, shown
 from tasks import TASKS, references
 
@@ -75,7 +75,7 @@ def speed(name: str) -> list[Figure]:
     sbi trains on nine tenths of the simulations and looks at the rest after each epoch; ours and
     BayesFlow train on all.
     """
-    arrays = simulations(name)
+    arrays = as_vectors(name)
     found = ours(arrays)
     nsf = run("sbi", arrays, flow="nsf", train=EVERY_EPOCH, rates=RATES)
     flow = run("bayesflow", arrays, network=SPLINE, epochs=EPOCHS, batch=BATCH, rates=RATES)

@@ -1,4 +1,4 @@
-"""C2ST of sbi's, BayesFlow's and our default networks, after 10,000 simulations each.
+"""C2ST of sbi's, BayesFlow's and our default networks, after the same 10,000 simulations.
 
 ``python benchmarks/peers_accuracy.py [--of WHO ...] [--datasets NUMBER] [names ...]``, after
 ``tasks.py``. Who is not named keeps what the table has for as many datasets.
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 from _c2st import mean_c2st
-from _peers import DRAWS, EPOCHS, SIMULATIONS, Found, run, simulations
+from _peers import DRAWS, EPOCHS, Found, as_groups, as_vectors, drawn, run
 from _references import columns
 from _tables import add, read
 from tasks import DATASETS, TASKS, references
@@ -23,9 +23,10 @@ MARGIN = 0.01
 
 def ours(name: str, arrays: Found) -> np.ndarray:
     y, _ = references(name)
-    model = TASKS[name].build(y[0])
-    amortized = pma.fit(model, simulations=SIMULATIONS, random_seed=1, progressbar=False)
     y = y[: len(arrays["observed"])]
+    model, draws = drawn(name)
+    given = as_groups(model, draws)
+    amortized = pma.fit(model, simulations=given, random_seed=1, progressbar=False)
     options = {"draws": DRAWS, "chains": 1, "random_seed": 2, "progressbar": False}
     idata = amortized.sample({"y": y}, refine=None, **options)
     names = [variable.name for variable in model.free_RVs]
@@ -56,7 +57,7 @@ WHO: dict[str, Callable[[str, Found], np.ndarray]] = {
 def measure(name: str, who: list[str], datasets: int) -> None:
     """Write a task's row, anew after each."""
     row = former_row(name, datasets)
-    arrays = simulations(name)
+    arrays = as_vectors(name)
     arrays["observed"] = arrays["observed"][:datasets]
     reference = references(name)[1][:datasets]
     for one in who:
