@@ -1,5 +1,7 @@
 """The learning rate and the decay of weights, round by round, and when training is over."""
 
+from math import ceil
+
 import numpy as np
 
 from pymc_amortized.decay import WeightDecay
@@ -13,7 +15,10 @@ WARM_UP = 200
 """Steps over which the learning rate rises at first."""
 
 PATIENCE = 5
-"""Rounds without gain after which the learning rate falls."""
+"""Rounds without gain after which the decay changes or the learning rate falls."""
+
+PATIENT_STEPS = 1250
+"""Steps without gain that are waited for where nothing is learned by heart yet."""
 
 GAIN = 0.01
 """Nats of held-out loss that count as a gain."""
@@ -37,10 +42,13 @@ class Schedule:
 
     Where simulations are seen again and again, weights decay, and whenever the held-out loss stops
     improving, by another part of them; where that gains nothing, training goes back to the best
-    weights.
+    weights. As long as the losses of training and of held-out simulations are the same, rounds of
+    few steps that gain nothing are noise: learning only begins to be by heart when they part.
 
     Parameters
     ----------
+    steps : int
+        Optimizer steps in a round.
     max_seconds : float, optional
         Time for all of training.
     epoch : float, optional
@@ -54,7 +62,10 @@ class Schedule:
         Whether the held-out loss stopped improving, before time was over.
     """
 
-    def __init__(self, max_seconds: float | None = None, epoch: float | None = None) -> None:
+    def __init__(
+        self, steps: int, max_seconds: float | None = None, epoch: float | None = None
+    ) -> None:
+        self.steps = steps
         self.max_seconds = max_seconds
         self.losses: list[float] = []
         self.factor = 1.0
@@ -68,20 +79,20 @@ class Schedule:
         """Of weights in the next round, relative to the learning rate."""
         return self._decay.value
 
-    def update(self, held_out_loss: float, seconds: float) -> None:
-        """Take note of a round's held-out loss, and of the time since training began."""
+    def update(self, loss: float, held_out_loss: float, seconds: float) -> None:
+        """Take note of a round's losses, and of the time since training began."""
         self.losses.append(held_out_loss)
         self.back = False
-        if self._cooling is None and self._stalled():
+        if self._cooling is None and self._stalled(by_heart=loss < held_out_loss):
             self._change_decay(seconds)
         if self._cooling is None and seconds > TIME_TO_COOL * (self.max_seconds or np.inf):
             self.back = not self._gained()
             self._decay.settle(self._gained())
             self._cool(len(self.losses), seconds)
 
-    def rates(self, steps: int) -> np.ndarray | None:
+    def rates(self) -> np.ndarray | None:
         """Learning rates of the next round's steps, or None when training is over."""
-        done = len(self.losses)
+        done, steps = len(self.losses), self.steps
         if self._cooling is None:
             rise = np.minimum(1.0, (done * steps + np.arange(1, steps + 1)) / WARM_UP)
             return (LEARNING_RATE * self.factor * rise).astype(np.float32)
@@ -118,9 +129,10 @@ class Schedule:
             length = max(1, min(length, possible))
         self._cooling = (done, length)
 
-    def _stalled(self) -> bool:
+    def _stalled(self, *, by_heart: bool) -> bool:
+        rounds = PATIENCE if by_heart else max(PATIENCE, ceil(PATIENT_STEPS / self.steps))
         losses = self.losses[self._since :]
-        if len(losses) <= PATIENCE:
+        if len(losses) <= rounds:
             return False
-        recent, before = losses[-PATIENCE:], losses[:-PATIENCE]
+        recent, before = losses[-rounds:], losses[:-rounds]
         return min(recent) > min(before) - GAIN

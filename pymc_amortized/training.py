@@ -102,11 +102,11 @@ def train(
     start = time.perf_counter()
     with borrowed(network, steps, batch) as trainer:
         evaluate = trainer.evaluation(held_out)
-        schedule = Schedule(max_seconds, epoch)
+        schedule = Schedule(steps, max_seconds, epoch)
         rounds = []
         best = (evaluate(), trainer.network.weights())
         failures = 0
-        for loss, rates in _rounds(schedule, trainer, batches, steps):
+        for loss, rates in _rounds(schedule, trainer, batches):
             found = _better(trainer, evaluate) if np.isfinite(loss) else None
             if found is None:
                 failures += 1
@@ -117,7 +117,7 @@ def train(
             seconds = time.perf_counter() - start
             seen = (len(rounds) + 1 + failures) * steps * batch
             rounds.append(Round(seen, loss, held_out_loss, float(rates[-1]), seconds))
-            schedule.update(held_out_loss, seconds)
+            schedule.update(loss, held_out_loss, seconds)
             advance(steps, loss=held_out_loss)
             if schedule.back:
                 trainer.begin(best[1])
@@ -144,9 +144,9 @@ def _better(
 
 
 def _rounds(
-    schedule: Schedule, trainer: Trainer, batches: Batches, steps: int
+    schedule: Schedule, trainer: Trainer, batches: Batches
 ) -> Iterator[tuple[float, np.ndarray]]:
-    while (rates := schedule.rates(steps)) is not None:
+    while (rates := schedule.rates()) is not None:
         yield trainer.round(*batches(), rates, schedule.decay), rates
 
 

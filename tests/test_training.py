@@ -24,18 +24,18 @@ def run(schedule: Schedule, losses: Iterable[float], seconds: float = 0.0) -> li
     """Rates of each round until the schedule is over."""
     every = []
     for done, loss in enumerate(losses, start=1):
-        rates = schedule.rates(STEPS)
+        rates = schedule.rates()
         if rates is None:
             break
         every.append(rates)
-        schedule.update(loss, seconds * done)
+        schedule.update(loss, loss, seconds * done)
     return every
 
 
 def test_rates_rise_stay_and_fall_to_zero() -> None:
     warm_up = schedules.WARM_UP // STEPS
     falling = np.r_[-np.arange(warm_up + 10.0), np.full(1000, -(warm_up + 9.0))]
-    schedule = Schedule()
+    schedule = Schedule(STEPS)
     rates = np.array(run(schedule, falling))
     constant = warm_up + 10 + schedules.PATIENCE
     cooling = max(schedules.SHORTEST_COOLING, round(schedules.COOLING * constant))
@@ -51,14 +51,26 @@ def test_rates_rise_stay_and_fall_to_zero() -> None:
 @pytest.mark.parametrize(("gain", "stalls"), [(0.5, True), (2.0, False)])
 def test_only_gains_that_count_put_the_fall_off(gain: float, stalls: bool) -> None:
     """A loss that gains so many thresholds over the rounds of the patience."""
-    schedule = Schedule()
+    schedule = Schedule(STEPS)
     slope = gain * schedules.GAIN / schedules.PATIENCE
     run(schedule, -slope * np.arange(5 * schedules.PATIENCE))
     assert schedule.plateau == stalls
 
 
+@pytest.mark.parametrize(("gap", "rounds"), [(1e-3, 5), (0.0, 10), (-1.0, 10)])
+def test_rounds_without_gain_are_waited_for_until_learning_is_by_heart(
+    monkeypatch: pytest.MonkeyPatch, gap: float, rounds: int
+) -> None:
+    """By so much is the held-out loss the larger one."""
+    monkeypatch.setattr(schedules, "PATIENT_STEPS", 10 * STEPS)
+    schedule = Schedule(STEPS)
+    while not schedule.plateau:
+        schedule.update(-gap, 0.0, 0.0)
+    assert len(schedule.losses) == rounds + 1
+
+
 def test_time_starts_the_fall_and_ends_it_in_time() -> None:
-    schedule = Schedule(max_seconds=30.0)
+    schedule = Schedule(STEPS, max_seconds=30.0)
     rates = run(schedule, -np.arange(1000.0), seconds=1.0)
     assert not schedule.plateau
     assert 28 <= len(rates) <= 31
@@ -70,7 +82,7 @@ def test_a_fall_that_the_loss_started_ends_in_time_too(
     few_decays: None, epoch: float | None, gains: int
 ) -> None:
     """So few gains that the fall may begin early, and so late that it has to be shorter."""
-    schedule = Schedule(max_seconds=30.0, epoch=epoch)
+    schedule = Schedule(STEPS, max_seconds=30.0, epoch=epoch)
     rates = run(schedule, -np.minimum(np.arange(1000.0), gains), seconds=1.0)
     assert schedule.plateau
     assert 28 <= len(rates) <= 31
@@ -78,10 +90,10 @@ def test_a_fall_that_the_loss_started_ends_in_time_too(
 
 
 def test_slowing_down_halves_all_rates() -> None:
-    schedule = Schedule()
-    before = schedule.rates(STEPS)
+    schedule = Schedule(STEPS)
+    before = schedule.rates()
     schedule.slow_down()
-    np.testing.assert_allclose(schedule.rates(STEPS), before / 2)
+    np.testing.assert_allclose(schedule.rates(), before / 2)
 
 
 @pytest.fixture
@@ -96,7 +108,7 @@ def parts(schedule: Schedule, losses: Iterable[float], epoch: float) -> list[flo
     found = []
     for loss in losses:
         found.append(schedule.decay)
-        schedule.update(loss, 0.0)
+        schedule.update(loss, loss, 0.0)
     return list(
         np.round([d * epoch * schedules.LEARNING_RATE for d in [*found, schedule.decay]], 6)
     )
@@ -119,7 +131,7 @@ def test_weights_decay_more_while_that_gains_then_less_while_that_gains(
     gains: list[int], path: list[float], constant: int
 ) -> None:
     """Each decay stalls after it gained or did not; what did not leads back to the best one."""
-    schedule, epoch = Schedule(epoch=30.0), 30.0
+    schedule, epoch = Schedule(STEPS, epoch=30.0), 30.0
     losses = np.repeat(-np.cumsum(gains) + (np.array(gains) == 0), STALL)
     found = parts(schedule, losses, epoch)
     assert found == [*np.repeat(path[:-1], STALL), path[-1]]
@@ -131,23 +143,23 @@ def test_weights_decay_more_while_that_gains_then_less_while_that_gains(
 
 def proceed(schedule: Schedule) -> float | None:
     """Decay of another round, None after the last."""
-    if schedule.rates(STEPS) is None:
+    if schedule.rates() is None:
         return None
-    schedule.update(0.0, 0.0)
+    schedule.update(0.0, 0.0, 0.0)
     return schedule.decay
 
 
 def test_training_goes_back_once_for_each_decay_that_gains_nothing() -> None:
-    schedule = Schedule(epoch=30.0)
+    schedule = Schedule(STEPS, epoch=30.0)
     back = []
     for loss in np.repeat([-1.0, 0.0, 0.0], STALL):
-        schedule.update(loss, 0.0)
+        schedule.update(loss, loss, 0.0)
         back.append(schedule.back)
     assert np.flatnonzero(back).tolist() == [2 * STALL - 1, 3 * STALL - 1]
 
 
 def test_time_ends_the_path_of_decays() -> None:
-    schedule = Schedule(max_seconds=30.0, epoch=30.0)
+    schedule = Schedule(STEPS, max_seconds=30.0, epoch=30.0)
     rates = run(schedule, -np.arange(1000.0), seconds=1.0)
     assert (schedule.back, schedule.plateau) == (False, False)
     assert schedule.decay == pytest.approx(0.07 / 30 / schedules.LEARNING_RATE)
@@ -156,11 +168,11 @@ def test_time_ends_the_path_of_decays() -> None:
 
 def test_time_that_ends_a_decay_without_gain_leads_back() -> None:
     """In its midst."""
-    schedule = Schedule(max_seconds=30.0, epoch=30.0)
+    schedule = Schedule(STEPS, max_seconds=30.0, epoch=30.0)
     losses = np.r_[-np.minimum(np.arange(17.0), 9.0), np.full(20, 5.0)]
     back = []
     for done, loss in enumerate(losses[:22], start=1):
-        schedule.update(loss, float(done))
+        schedule.update(loss, loss, float(done))
         back.append(schedule.back)
     assert np.flatnonzero(back).tolist() == [20]
     assert schedule.decay == pytest.approx(0.07 / 30 / schedules.LEARNING_RATE)
@@ -168,7 +180,7 @@ def test_time_that_ends_a_decay_without_gain_leads_back() -> None:
 
 
 def test_decay_forgets_over_as_many_epochs_of_any_length() -> None:
-    short, long = (Schedule(epoch=epoch).decay for epoch in (10.0, 1000.0))
+    short, long = (Schedule(STEPS, epoch=epoch).decay for epoch in (10.0, 1000.0))
     assert short * 10 == pytest.approx(long * 1000)
     kept = (1 - schedules.LEARNING_RATE * long) ** 1000
     assert kept == pytest.approx(np.exp(-0.07), rel=1e-4)
@@ -202,6 +214,7 @@ def held_out_loss(net: Network) -> float:
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedules, "LEARNING_RATE", 0.01)
     monkeypatch.setattr(schedules, "WARM_UP", 20)
+    monkeypatch.setattr(schedules, "PATIENT_STEPS", schedules.PATIENCE * STEPS)
 
 
 def test_the_best_weights_are_kept() -> None:
