@@ -195,7 +195,8 @@ class Network:
             Log density of each point.
         """
         log_density = np.empty(parameters.shape[:2], np.float32)
-        points = parameters.astype(np.float32)
+        with np.errstate(over="ignore"):  # what is that far away has no density
+            points = parameters.astype(np.float32)
         for some, part, context in self._blocks(features, parameters.shape[1]):
             values = self._log_prob(context, np.swapaxes(points[some, part], 0, 1))
             log_density[some, part] = np.transpose(values)
