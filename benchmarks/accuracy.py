@@ -1,9 +1,10 @@
 """Accuracy of the default network on ten tasks, for so many simulations and for so many seconds.
 
-``python benchmarks/accuracy.py [--budgets BUDGET ...] [names ...]``, after ``tasks.py``. Of five
-datasets each: C2ST of the network's own draws and of weighted ones against the reference (means),
-the largest Pareto k, the smallest efficiency of weights (effective draws a draw), and the largest
-error of coverage of central intervals of any parameter, over 1000 simulated datasets.
+``python benchmarks/accuracy.py [--budgets BUDGET ...] [--datasets NUMBER] [names ...]``, after
+``tasks.py``. Of so many datasets each: C2ST of the network's own draws and of weighted ones against
+the reference (means), the largest Pareto k, the smallest efficiency of weights (effective draws a
+draw); the mean -log density of the parameters that 10,000 other datasets were made with, and the
+largest error of coverage of central intervals of any parameter, over 1000 others.
 """
 
 import time
@@ -11,10 +12,11 @@ from argparse import ArgumentParser
 
 import numpy as np
 import pymc as pm
+import xarray as xr
 from _c2st import mean_c2st
 from _references import columns
 from _tables import add
-from tasks import TASKS, references
+from tasks import DATASETS, TASKS, references
 
 import pymc_amortized as pma
 from pymc_amortized.calibration import LOG_DENSITIES
@@ -40,9 +42,14 @@ DRAWS = {"draws": 2500, "chains": 4, "random_seed": 2, "progressbar": False}
 SEED = 1
 
 
-def measured(name: str, budget: str) -> dict[str, object]:
+TESTED = 10_000
+"""Simulated datasets of the mean -log density, and how many of them at a time."""
+AT_A_TIME = 2_000
+
+
+def measured(name: str, budget: str, datasets: int) -> dict[str, object]:
     """One training: its row of the table."""
-    y, reference = references(name)
+    y, reference = (found[:datasets] for found in references(name))
     model = TASKS[name].build(y[0])
     start = time.perf_counter()
     amortized = pma.fit(model, random_seed=SEED, progressbar=False, **BUDGETS[budget])
@@ -56,12 +63,14 @@ def measured(name: str, budget: str) -> dict[str, object]:
         "seed": SEED,
         "seconds": round(seconds, 1),
         "seen": int(amortized.history["simulations"][-1]),
+        "test loss": test_loss(amortized, model),
+        "coverage error": coverage_error(amortized),
+        "datasets": datasets,
         "C2ST raw": raw,
         "bar": bar,
         "reached": "" if np.isnan(bar) else ["no", "yes"][raw <= bar],
         **of_weights(group(idata, "amortized")),
         "C2ST refined": refined(amortized, model, y, reference),
-        "coverage error": coverage_error(amortized),
     }
 
 
@@ -91,6 +100,21 @@ def refined(
     return c2st_of(amortized.sample({"y": y}, **DRAWS), model, reference)
 
 
+def test_loss(amortized: pma.AmortizedPosterior, model: pm.Model) -> float:
+    """Mean -log density of parameters given their data, simulated anew."""
+    drawn = pma.simulate(model, draws=TESTED, random_seed=4, progressbar=False)
+    truth, data = (one_to_each(group(drawn, name)) for name in ("prior", "prior_predictive"))
+    starts = range(0, TESTED, AT_A_TIME)
+    parts = [{"dataset": slice(start, start + AT_A_TIME)} for start in starts]
+    log_densities = [amortized.log_prob(truth.isel(p), data.isel(p)) for p in parts]
+    return -float(np.mean(log_densities))
+
+
+def one_to_each(drawn: xr.Dataset) -> xr.Dataset:
+    """Draws as datasets, or as the draws that belong to them."""
+    return drawn.isel(chain=0, drop=True).rename(draw="dataset").drop_vars("dataset")
+
+
 def coverage_error(amortized: pma.AmortizedPosterior) -> float:
     """Largest of all parameters and levels."""
     found = group(amortized.calibrate(random_seed=3, progressbar=False), "calibration")
@@ -102,10 +126,11 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(TASKS))
     parser.add_argument("--budgets", nargs="*", metavar="BUDGET", choices=BUDGETS)
+    parser.add_argument("--datasets", type=int, default=DATASETS, metavar="NUMBER")
     options = parser.parse_args()
     for name in options.names or TASKS:
         for budget in options.budgets or BUDGETS:
-            add("accuracy", measured(name, budget), ["task", "budget", "seed"])
+            add("accuracy", measured(name, budget, options.datasets), ["task", "budget", "seed"])
 
 
 if __name__ == "__main__":

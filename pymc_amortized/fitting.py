@@ -117,8 +117,8 @@ def fit(
         By default fresh simulations are drawn throughout, the next while the present ones train.
         An int, at least 100, is a fixed budget for a costly simulator. What
         :func:`pymc_amortized.simulate` returned, or a netCDF file of it, is trained on as it is.
-        Of a fixed number a tenth is held out, and the network's weights decay at first, so that
-        less of the rest is learned by heart.
+        Of a fixed number a tenth is held out, and the network's weights decay as much as lowers
+        the held-out loss, so that less of the rest is learned by heart.
     max_seconds : float, optional
         Time for training in seconds, by default without limit. One round of steps is always
         finished, compiling it takes 10 to 20 seconds. A warning says if time ran out before the

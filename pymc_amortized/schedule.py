@@ -72,6 +72,7 @@ class Schedule:
         self.back = self.plateau = False
         self._decay = WeightDecay(epoch and LEARNING_RATE * epoch)
         self._since, self._before = 0, np.inf  # first round of this decay, best loss until then
+        self._useful = 0  # rounds of decays that gained
         self._cooling: tuple[int, int] | None = None
 
     @property
@@ -113,12 +114,12 @@ class Schedule:
     def _change_decay(self, seconds: float) -> None:
         """Take another decay, or end the constant part where no other can gain."""
         done, gained = len(self.losses), self._gained()
-        led_somewhere = done if gained else self._since
+        self._useful += gained * (done - self._since)
         self.back = not gained
         self._before = min(self.losses)
         self.plateau = not self._decay.move(gained)
         if self.plateau:
-            self._cool(led_somewhere, seconds)
+            self._cool(self._useful, seconds)
         self._since = done
 
     def _cool(self, constant: int, seconds: float) -> None:
