@@ -17,7 +17,7 @@ WARM_UP = 200
 PATIENCE = 5
 """Rounds without gain after which the decay changes or the learning rate falls."""
 
-PATIENT_STEPS = 1250
+PATIENT_STEPS = 600
 """Steps without gain that are waited for where nothing is learned by heart yet."""
 
 GAIN = 0.01
