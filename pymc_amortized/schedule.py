@@ -114,7 +114,7 @@ class Schedule:
     def _change_decay(self, seconds: float) -> None:
         """Take another decay, or end the constant part where no other can gain."""
         done, gained = len(self.losses), self._gained()
-        self._useful += gained * (done - self._since)
+        self._useful += done - self._since if gained else 0
         self.back = not gained
         self._before = min(self.losses)
         self.plateau = not self._decay.move(gained)
