@@ -3,7 +3,7 @@
 __all__ = ["WeightDecay"]
 
 PARTS = (0.0, 0.007, 0.02, 0.07, 0.2, 0.6)
-"""Parts of the weights that decay while all simulations are seen once, at the full learning rate."""
+"""Parts of the weights that decay while simulations are seen once, at the full learning rate."""
 
 FIRST = 3
 """The part that training begins with. From more than that, networks of nested sets may lose all

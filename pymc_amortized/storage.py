@@ -248,8 +248,9 @@ def _recipe(argument: str, built: Any) -> dict[str, Any]:
     recipe = recipe_of(argument, built)
     if recipe is None:
         raise NotImplementedError(
-            f"{argument}: expected what a factory of {MODULES[argument]} returned, got a network of "
-            "your own. A saved file holds no code, so only what factories return can be loaded again."
+            f"{argument}: expected what a factory of {MODULES[argument]} returned, got a network "
+            "of your own. A saved file holds no code, so only what factories return can be loaded "
+            "again."
         )
     return recipe
 
