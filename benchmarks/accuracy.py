@@ -41,10 +41,8 @@ BARS = {
 DRAWS = {"draws": 2500, "chains": 4, "random_seed": 2, "progressbar": False}
 SEED = 1
 
-
-TESTED = 10_000
-"""Simulated datasets of the mean -log density, and how many of them at a time."""
-AT_A_TIME = 2_000
+TESTED, AT_A_TIME = 10_000, 2_000
+"""Simulated datasets of the mean -log density, and how many of them are evaluated at a time."""
 
 
 def measured(name: str, budget: str, datasets: int) -> dict[str, object]:

@@ -42,8 +42,8 @@ class Schedule:
 
     Where simulations are seen again and again, weights decay, and whenever the held-out loss stops
     improving, by another part of them; where that gains nothing, training goes back to the best
-    weights. As long as the losses of training and of held-out simulations are the same, rounds of
-    few steps that gain nothing are noise: learning only begins to be by heart when they part.
+    weights. Learning is by heart where the training loss is below the held-out one; until then
+    rounds of few steps that gain nothing are noise, and more of them are waited for.
 
     Parameters
     ----------
