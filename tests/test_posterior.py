@@ -174,6 +174,13 @@ def heavy_tails() -> pm.Model:
     return model
 
 
+@pytest.mark.parametrize("far", [-1e300, 1e39])
+def test_what_is_beyond_single_precision_has_no_density(
+    rough: pma.AmortizedPosterior, far: float
+) -> None:
+    assert float(rough.log_prob({"b0": far, "b1": 0.0, "sigma": 1.0})) == -np.inf
+
+
 @pytest.mark.parametrize(
     "build", [CASES["linear_regression"].build, heavy_tails], ids=["light_tails", "heavy_tails"]
 )
