@@ -1,7 +1,5 @@
 """The classifier two-sample test of sbibm."""
 
-from collections.abc import Iterable
-
 import numpy as np
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.neural_network import MLPClassifier
@@ -18,6 +16,6 @@ def c2st(reference: np.ndarray, draws: np.ndarray) -> float:
     return float(cross_val_score(network, x, labels, cv=folds, scoring="accuracy", n_jobs=2).mean())
 
 
-def mean_c2st(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
-    """Of several datasets: their references and draws."""
-    return float(np.mean([c2st(*pair) for pair in pairs]))
+def mean_c2st(reference: np.ndarray, draws: np.ndarray) -> float:
+    """Of several datasets, (datasets, draws, parameters)."""
+    return float(np.mean([c2st(*pair) for pair in zip(reference, draws, strict=True)]))

@@ -116,6 +116,13 @@ def slcp(build: Callable[[np.ndarray], pm.Model]) -> Referee:
     return mirrored
 
 
+def of_datasets(idata, model: pm.Model) -> np.ndarray:
+    """Draws of the free variables given many datasets, (datasets, draws, parameters)."""
+    names = [variable.name for variable in model.free_RVs]
+    datasets = range(group(idata).sizes["dataset"])
+    return np.stack([columns(idata, names, dataset) for dataset in datasets])
+
+
 def columns(idata, names: list[str], dataset: int | None = None) -> np.ndarray:
     """Draws of variables of any shape, (draws, parameters), of one of many datasets."""
     posterior = group(idata)

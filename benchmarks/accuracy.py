@@ -14,7 +14,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 from _c2st import mean_c2st
-from _references import columns
+from _references import of_datasets
 from _tables import add
 from tasks import DATASETS, TASKS, references
 
@@ -53,7 +53,7 @@ def measured(name: str, budget: str, datasets: int) -> dict[str, object]:
     amortized = pma.fit(model, random_seed=SEED, progressbar=False, **BUDGETS[budget])
     seconds = time.perf_counter() - start
     idata = amortized.sample({"y": y}, refine=None, **DRAWS)
-    raw = c2st_of(idata, model, reference)
+    raw = mean_c2st(reference, of_datasets(idata, model))
     bar = BARS.get((name, budget), np.nan)
     return {
         "task": name,
@@ -72,13 +72,6 @@ def measured(name: str, budget: str, datasets: int) -> dict[str, object]:
     }
 
 
-def c2st_of(idata, model: pm.Model, reference: np.ndarray) -> float:
-    """Mean over the datasets."""
-    names = [variable.name for variable in model.free_RVs]
-    draws = [columns(idata, names, dataset) for dataset in range(len(reference))]
-    return mean_c2st(zip(reference, draws, strict=True))
-
-
 def of_weights(found) -> dict[str, float]:
     """The worst of the datasets; nothing where the model has no likelihood."""
     if "pareto_k" not in found:
@@ -95,7 +88,7 @@ def refined(
 ) -> float:
     if not has_likelihood(model):
         return np.nan
-    return c2st_of(amortized.sample({"y": y}, **DRAWS), model, reference)
+    return mean_c2st(reference, of_datasets(amortized.sample({"y": y}, **DRAWS), model))
 
 
 def test_loss(amortized: pma.AmortizedPosterior, model: pm.Model) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from _c2st import mean_c2st
 from _peers import DRAWS, EPOCHS, Found, as_groups, as_vectors, drawn, run
-from _references import columns
+from _references import of_datasets
 from _tables import add, read
 from tasks import DATASETS, TASKS, references
 
@@ -29,8 +29,7 @@ def ours(name: str, arrays: Found) -> np.ndarray:
     amortized = pma.fit(model, simulations=given, random_seed=1, progressbar=False)
     options = {"draws": DRAWS, "chains": 1, "random_seed": 2, "progressbar": False}
     idata = amortized.sample({"y": y}, refine=None, **options)
-    names = [variable.name for variable in model.free_RVs]
-    return np.stack([columns(idata, names, dataset) for dataset in range(len(y))])
+    return of_datasets(idata, model)
 
 
 def nsf(name: str, arrays: Found) -> np.ndarray:
@@ -62,7 +61,7 @@ def measure(name: str, who: list[str], datasets: int) -> None:
     reference = references(name)[1][:datasets]
     for one in who:
         draws = WHO[one](name, arrays)
-        row[one] = mean_c2st(zip(reference, draws, strict=True))
+        row[one] = mean_c2st(reference, draws)
         add(TABLE, row | verdict(row), ["task"])
 
 

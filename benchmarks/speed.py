@@ -1,7 +1,7 @@
 """Times and memory: import, forward sampling, posteriors, training as sizes grow, the demo.
 
 ``python benchmarks/speed.py [names ...]``: imports, forward, posteriors, drawing, second_fit,
-growth, demo.
+reaching, growth, demo; `reaching` after ``tasks.py``.
 """
 
 import resource
@@ -14,6 +14,7 @@ from statistics import median
 
 import pymc as pm
 from _engine import drawing, growing, second_fit, timed
+from _reaching import reaching
 from _report import Figure, at_least, at_most, report
 
 import pymc_amortized as pma
@@ -99,6 +100,7 @@ def main(names: list[str]) -> None:
         "posteriors": partial(posteriors, model),
         "drawing": drawing,
         "second_fit": second_fit,
+        "reaching": reaching,
         "growth": growing,
         "demo": demo,
     }
