@@ -18,18 +18,24 @@ class Conditioner:
     ----------
     kept, changed : int
         Number of parameters that splines depend on, and that they transform.
-    width, bins : int
-        Length of the hidden vectors, bins of each spline.
+    width, blocks, bins : int
+        Length of the hidden vectors, residual blocks, bins of each spline.
     rng : numpy.random.Generator
         Of the initial weights.
     """
 
     def __init__(
-        self, kept: int, changed: int, width: int, bins: int, rng: np.random.Generator
+        self,
+        kept: int,
+        changed: int,
+        width: int,
+        blocks: int,
+        bins: int,
+        rng: np.random.Generator,
     ) -> None:
         self.kept, self.changed, self.raw = kept, changed, 3 * bins - 1
         self.first = dense(kept, width, rng, bias=False) if kept else None
-        self.hidden = Hidden(width, 1, rng)
+        self.hidden = Hidden(width, blocks, rng)
         outputs = self.raw * changed
         self.kernel = keras.Variable(np.zeros((outputs, width), np.float32))
         self.bias = keras.Variable(np.zeros((outputs, 1), np.float32))

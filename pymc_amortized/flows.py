@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pymc_amortized.arguments import check_count
 from pymc_amortized.backend import tf, tfb, tfd
 from pymc_amortized.conditioner import Conditioner
 from pymc_amortized.coupling import Coupling
@@ -21,12 +22,18 @@ __all__ = ["spline_coupling"]
 FEW = 4
 """Parameters for which a small network learns more in the same time, and draws twice as fast."""
 
+LEAST = {"couplings": 0, "width": 1, "blocks": 0, "bins": 1}
+"""The smallest sizes."""
+
+MOST_BINS = 500
+"""Each has a least width, and these take half of the whole at most."""
+
 STEEPEST = 5.0
 """Bound of the log scales, which keeps data unlike any in training from overflowing."""
 
 
 def spline_coupling(
-    *, couplings: int | None = None, width: int | None = None, bins: int = 8
+    *, couplings: int | None = None, width: int | None = None, blocks: int = 1, bins: int = 8
 ) -> Callable[[int, int, np.random.Generator], "SplineCouplingFlow"]:
     """Conditional location and scale around coupling layers of rational-quadratic splines.
 
@@ -38,19 +45,32 @@ def spline_coupling(
         four parameters, 4 for more.
     width : int, optional
         Length of the hidden vectors, by default 32 for up to four parameters, 64 for more.
+    blocks : int, default 1
+        Residual blocks of one dense layer each, in each coupling.
     bins : int, default 8
-        Bins of each spline.
+        Bins of each spline, 500 at most.
 
     Returns
     -------
     callable
         For the argument `flow` of :func:`pymc_amortized.fit`.
 
+    Raises
+    ------
+    ValueError
+        If one of these is no integer, or too small, or `bins` too large.
+
     References
     ----------
     Durkan, Bekasov, Murray and Papamakarios (2019), Neural spline flows, NeurIPS.
     """
-    return partial(SplineCouplingFlow, couplings=couplings, width=width, bins=bins)
+    sizes = {"couplings": couplings, "width": width, "blocks": blocks, "bins": bins}
+    for name, value in sizes.items():
+        if value is not None:
+            check_count(name, value, least=LEAST[name])
+    if bins > MOST_BINS:
+        raise ValueError(f"bins: expected at most {MOST_BINS}, got {bins}.")
+    return partial(SplineCouplingFlow, **sizes)
 
 
 class SplineCouplingFlow:
@@ -64,8 +84,8 @@ class SplineCouplingFlow:
         Of the initial weights.
     couplings, width : int or None
         As in :func:`spline_coupling`.
-    bins : int
-        Bins of each spline.
+    blocks, bins : int
+        As there.
     """
 
     def __init__(
@@ -76,6 +96,7 @@ class SplineCouplingFlow:
         *,
         couplings: int | None,
         width: int | None,
+        blocks: int,
         bins: int,
     ) -> None:
         self.size = size
@@ -89,7 +110,7 @@ class SplineCouplingFlow:
         self.affine = dense(width, 2 * size, rng, zero=True)
         self.orders = [_order(size, k) for k in range(couplings)]
         kept = [size // 2 if k % 2 == 0 else size - max(1, size // 2) for k in range(couplings)]
-        self.conditioners = [Conditioner(k, size - k, width, bins, rng) for k in kept]
+        self.conditioners = [Conditioner(k, size - k, width, blocks, bins, rng) for k in kept]
 
     @property
     def trainable_variables(self) -> list[Any]:

@@ -13,7 +13,7 @@ RAW = 3 * BINS - 1
 
 def conditioner(kept: int) -> Conditioner:
     """One with weights that are none of the initial zeros."""
-    made = Conditioner(kept, CHANGED, WIDTH, BINS, np.random.default_rng(1))
+    made = Conditioner(kept, CHANGED, WIDTH, 1, BINS, np.random.default_rng(1))
     rng = np.random.default_rng(2)
     for variable in made.trainable_variables:
         variable.assign(rng.normal(size=variable.shape))
@@ -25,7 +25,7 @@ def numbers(*shape: int) -> np.ndarray:
 
 
 def test_all_splines_are_the_identity_at_first() -> None:
-    made = Conditioner(3, CHANGED, WIDTH, BINS, np.random.default_rng(1))
+    made = Conditioner(3, CHANGED, WIDTH, 1, BINS, np.random.default_rng(1))
     assert not made(tf.constant(numbers(7, 3)), numbers(7, WIDTH)).numpy().any()
 
 

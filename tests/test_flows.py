@@ -50,10 +50,11 @@ def test_draws_have_the_density_that_comes_with_them(size: int) -> None:
 def test_few_parameters_have_a_smaller_network_unless_told_otherwise() -> None:
     def sizes(size: int, **options: int) -> list[int]:
         flow = flows.spline_coupling(**options)(size, 2, np.random.default_rng(1))
+        assert all(len(c.hidden.blocks) == options.get("blocks", 1) for c in flow.conditioners)
         return [conditioner.kernel.shape[1] for conditioner in flow.conditioners]
 
     assert (sizes(4), sizes(5)) == ([32] * 3, [64] * 4)
-    assert sizes(4, couplings=1, width=8) == [8]
+    assert sizes(4, couplings=1, width=8, blocks=3) == [8]
 
 
 def test_extreme_data_stay_finite() -> None:
@@ -127,3 +128,18 @@ def test_one_parameter_reaches_a_skewed_posterior(log_rate: Network, count: int)
         error = np.sqrt(probability * (1 - probability) / 4000)
         below = (draws < truth.ppf(probability)).mean()
         assert abs(below - probability) < 0.01 + 4 * error
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"couplings": -1}, "couplings: expected an integer of at least 0, got -1"),
+        ({"width": 2.5}, "width: expected an integer of at least 1, got 2.5"),
+        ({"blocks": True}, "blocks: expected an integer of at least 0, got True"),
+        ({"bins": 0}, "bins: expected an integer of at least 1, got 0"),
+        ({"bins": 501}, "bins: expected at most 500, got 501"),
+    ],
+)
+def test_other_sizes_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        flows.spline_coupling(**options)
