@@ -1,10 +1,12 @@
 """Summaries that users write: Keras layers, and functions of data."""
 
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from inspect import Parameter, signature
 from typing import Any, NamedTuple
+from weakref import WeakSet
 
 import numpy as np
 
@@ -21,6 +23,10 @@ EXAMPLE = (
     "what a factory returns, such as pma.summaries.deep_set(), a Keras layer, a function of data "
     "that returns statistics, or a list of these"
 )
+
+
+_trained: WeakSet[Any] = WeakSet()
+"""Layers that a fit has had."""
 
 
 class Summaries(NamedTuple):
@@ -132,6 +138,13 @@ def _alone(inputs: Inputs, rng: np.random.Generator) -> Any:
 def _of_layer(layer: Any, inputs: Inputs, _: np.random.Generator) -> Any:
     from pymc_amortized.fusion import OwnLayer
 
+    if layer in _trained:
+        warnings.warn(
+            f"summary: {layer.name!r} was trained in a fit before, and the posterior of that one "
+            "draws with the weights that the layer learns now. Make a new layer for each.",
+            stacklevel=5,
+        )
+    _trained.add(layer)
     return OwnLayer(layer, inputs)
 
 

@@ -58,11 +58,22 @@ def test_a_function_takes_the_place_of_all_other_statistics() -> None:
 def test_layers_are_trained() -> None:
     own = layer()
     amortized = fitted(own)
-    before = keras.models.clone_model(own)
     assert (widths(amortized) < 0.35).all()
-    del before
     weights = {id(v) for v in amortized._network.trainable_variables}
     assert {id(v) for v in own.trainable_variables} <= weights
+
+
+def test_a_layer_of_another_posterior_is_warned_of() -> None:
+    """Training is nothing that matters here."""
+    own = layer()
+    options = {"summary": own, "max_seconds": 1e-3}
+    with pytest.warns(UserWarning, match="max_seconds"):
+        pma.fit(build(spread, obs=range(10)), **QUICK | options)
+    with (
+        pytest.warns(UserWarning, match="max_seconds"),
+        pytest.warns(UserWarning, match=f"summary: '{own.name}' was trained in a fit before"),
+    ):
+        pma.fit(build(spread, obs=range(10)), **QUICK | options)
 
 
 def test_a_list_is_used_together() -> None:
