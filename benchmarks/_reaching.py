@@ -36,8 +36,7 @@ def of_task(name: str, accuracies: tuple[float, ...]) -> list[Figure]:
         if len(seconds) == len(accuracies):
             break
     return [
-        shown(f"{name}: seconds to a C2ST of {bar}", seconds.get(bar, np.inf))
-        for bar in accuracies
+        shown(f"{name}: seconds to a C2ST of {bar}", seconds.get(bar, np.inf)) for bar in accuracies
     ]
 
 

@@ -11,6 +11,7 @@ __all__ = [
     "warn_of_covariates",
     "warn_of_cut",
     "warn_of_dropped",
+    "warn_of_interrupt",
     "warn_of_no_density",
     "warn_of_no_likelihood",
 ]
@@ -58,13 +59,23 @@ def warn_of_dropped(dropped: int, drawn: int) -> None:
 
 def warn_of_cut(max_seconds: float | None, rounds: int) -> None:
     """Warn of a training that was cut off."""
-    after = (
-        "one round, so that the network is all but untrained"
-        if rounds == 1
-        else f"{rounds} rounds, so that the posterior may be wider than it should be"
-    )
     warnings.warn(
         f"max_seconds={max_seconds} cut training off before the held-out loss stopped improving, "
-        f"after {after}. Allow more time, or look at pma.plot_training.",
+        f"{_after(rounds)}. Allow more time, or look at pma.plot_training.",
         stacklevel=3,
     )
+
+
+def warn_of_interrupt(rounds: int) -> None:
+    """Warn of a training that a user broke off."""
+    warnings.warn(
+        f"Training was interrupted {_after(rounds)}. The best weights so far are kept: look at "
+        "pma.plot_training.",
+        stacklevel=3,
+    )
+
+
+def _after(rounds: int) -> str:
+    if rounds == 1:
+        return "after one round, so that the network is all but untrained"
+    return f"after {rounds} rounds, so that the posterior may be wider than it should be"

@@ -2,13 +2,11 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pymc as pm
 
-from pymc_amortized.ahead import ahead
 from pymc_amortized.arguments import chosen_names, generator
 from pymc_amortized.data import read_datasets
 from pymc_amortized.density import Density, density
@@ -17,10 +15,12 @@ from pymc_amortized.ends import DensityByLength, ends_of, seen_density
 from pymc_amortized.exchangeability import Found
 from pymc_amortized.factories import is_factory
 from pymc_amortized.familiarity import REFERENCES, Familiarity, fit_familiarity, traits
+from pymc_amortized.feeding import Pairs, feed, prepared
 from pymc_amortized.fit_warnings import (
     warn_of_covariates,
     warn_of_cut,
     warn_of_dropped,
+    warn_of_interrupt,
     warn_of_no_density,
     warn_of_no_likelihood,
 )
@@ -35,7 +35,7 @@ from pymc_amortized.posterior import AmortizedPosterior
 from pymc_amortized.preconditioning import Preconditioner, fit_preconditioner
 from pymc_amortized.progress import progress_bar
 from pymc_amortized.refusals import check_model, check_prior
-from pymc_amortized.simulation import Simulations, Simulator
+from pymc_amortized.simulation import Simulator
 from pymc_amortized.sources import FEWEST_SIMULATIONS, Source, simulation_source
 from pymc_amortized.structure import (
     dims_of,
@@ -121,8 +121,8 @@ def fit(
         the held-out loss, so that less of the rest is learned by heart.
     max_seconds : float, optional
         Time for training in seconds, by default without limit. One round of steps is always
-        finished, compiling it takes 10 to 20 seconds. A warning says if time ran out before the
-        held-out loss stopped improving.
+        finished, compiling it takes some 5 seconds. A warning says if time ran out before the
+        held-out loss stopped improving. Where a user interrupts, what was learned so far is kept.
     vectorized : bool, default False
         Whether the random functions of ``pm.Simulator`` and ``pm.CustomDist`` take parameters
         with a leading axis of draws, see :func:`pymc_amortized.simulate`.
@@ -206,7 +206,9 @@ def fit(
     used += history.rounds[-1].simulations if source.fresh else 0
     if dropped:
         warn_of_dropped(dropped, used + dropped)
-    if not history.converged:
+    if history.interrupted:
+        warn_of_interrupt(len(history.rounds))
+    elif not history.converged:
         warn_of_cut(max_seconds, len(history.rounds))
     return AmortizedPosterior(
         model,
@@ -242,8 +244,8 @@ def _check_options(simulations: Any, max_seconds: Any, **factories: Any) -> None
             f"simulations: expected an integer of at least {FEWEST_SIMULATIONS}, got "
             f"{simulations!r}. Leave it out to draw fresh simulations throughout."
         )
-    seconds = isinstance(max_seconds, int | float | np.number) and max_seconds > 0
-    if max_seconds is not None and not seconds:
+    seconds = isinstance(max_seconds, int | float | np.number) and not isinstance(max_seconds, bool)
+    if max_seconds is not None and not (seconds and max_seconds > 0):
         raise ValueError(f"max_seconds: expected a positive number, got {max_seconds!r}.")
     for name, factory in factories.items():
         own = is_factory(name, factory)
@@ -342,22 +344,10 @@ def _train(
     from pymc_amortized.training import train
 
     dropped = [source.dropped]
-
-    def prepared(pairs: Simulations) -> tuple[np.ndarray, np.ndarray]:
-        encoded = preconditioner.encoder.encode(pairs.data, training=True)
-        remainder, _ = preconditioner.remainder(pairs.vector, encoded)
-        return remainder.astype(np.float32), encoded.features.astype(np.float32)
-
-    def drawn(seed: int) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
-        pairs = source.draw(seed)
-        return pairs.dropped, prepared(pairs)
-
     bar = progress_bar("Training", unit="steps", columns={"loss": ".3f"}, disable=not progressbar)
-    rng = np.random.default_rng(seed)
-    seeds = iter(lambda: int(rng.integers(2**31)), None)  # without end
-    with bar as advance, ahead(partial(drawn, each) for each in seeds) as rounds:
+    with bar as advance, feed(source, preconditioner, seed) as rounds:
 
-        def batches() -> tuple[np.ndarray, np.ndarray]:
+        def batches() -> Pairs:
             lost, arrays = next(rounds)
             dropped.append(lost)
             return arrays
@@ -365,7 +355,7 @@ def _train(
         history = train(
             network,
             batches,
-            prepared(source.held_out),
+            prepared(preconditioner, source.held_out),
             steps=source.steps,
             batch=source.batch,
             epoch=source.epoch,

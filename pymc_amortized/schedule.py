@@ -30,7 +30,7 @@ SHORTEST_COOLING = 10
 """Rounds of the falling part at least."""
 
 TIME_TO_COOL = 2 / 3
-"""Part of `max_seconds` after which the learning rate falls at the latest."""
+"""Part of `max_seconds`, without the first round, which compiles, that the constant part may take."""
 
 
 class Schedule:
@@ -68,6 +68,7 @@ class Schedule:
         self.steps = steps
         self.max_seconds = max_seconds
         self.losses: list[float] = []
+        self._ends: list[float] = []  # seconds after each round
         self.factor = 1.0
         self.back = self.plateau = False
         self._decay = WeightDecay(epoch and LEARNING_RATE * epoch)
@@ -83,13 +84,14 @@ class Schedule:
     def update(self, loss: float, held_out_loss: float, seconds: float) -> None:
         """Take note of a round's losses, and of the time since training began."""
         self.losses.append(held_out_loss)
+        self._ends.append(seconds)
         self.back = False
         if self._cooling is None and self._stalled(by_heart=loss < held_out_loss):
-            self._change_decay(seconds)
-        if self._cooling is None and seconds > TIME_TO_COOL * (self.max_seconds or np.inf):
+            self._change_decay()
+        if self._cooling is None and self._late():
             self.back = not self._gained()
             self._decay.settle(self._gained())
-            self._cool(len(self.losses), seconds)
+            self._cool(len(self.losses))
 
     def rates(self) -> np.ndarray | None:
         """Learning rates of the next round's steps, or None when training is over."""
@@ -111,7 +113,18 @@ class Schedule:
         """Whether this decay led further than those before."""
         return min(self.losses[self._since :], default=np.inf) < self._before - GAIN
 
-    def _change_decay(self, seconds: float) -> None:
+    def _late(self) -> bool:
+        """Whether another round would take the constant part too far."""
+        if self.max_seconds is None or len(self._ends) == 1:
+            return False
+        first, last = self._ends[0], self._ends[-1]
+        return last - first + self._round() > TIME_TO_COOL * (self.max_seconds - first)
+
+    def _round(self) -> float:
+        """Seconds of a round after the first."""
+        return (self._ends[-1] - self._ends[0]) / (len(self._ends) - 1)
+
+    def _change_decay(self) -> None:
         """Take another decay, or end the constant part where no other can gain."""
         done, gained = len(self.losses), self._gained()
         self._useful += done - self._since if gained else 0
@@ -119,15 +132,15 @@ class Schedule:
         self._before = min(self.losses)
         self.plateau = not self._decay.move(gained)
         if self.plateau:
-            self._cool(self._useful, seconds)
+            self._cool(self._useful)
         self._since = done
 
-    def _cool(self, constant: int, seconds: float) -> None:
+    def _cool(self, constant: int) -> None:
         """Begin the falling part after so many rounds that led somewhere, and end it in time."""
         done, length = len(self.losses), max(SHORTEST_COOLING, round(COOLING * constant))
         if self.max_seconds is not None:
-            possible = int((self.max_seconds - seconds) / (seconds / done))
-            length = max(1, min(length, possible))
+            possible = (self.max_seconds - self._ends[-1]) / self._round()
+            length = max(1, int(min(length, possible)))
         self._cooling = (done, length)
 
     def _stalled(self, *, by_heart: bool) -> bool:

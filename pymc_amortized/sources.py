@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pymc as pm
@@ -36,6 +37,13 @@ FEWEST_SIMULATIONS = 100
 """A fixed budget has at least so many."""
 
 
+class Draw(Protocol):
+    """How simulations of a round are asked for."""
+
+    def __call__(self, seed: int, advance: Callable[..., None] = ...) -> Simulations:
+        """Of a seed; `advance` is told what has been simulated, and may raise."""
+
+
 class Source(NamedTuple):
     """Simulations to train on and to stop by.
 
@@ -50,7 +58,8 @@ class Source(NamedTuple):
     steps, batch : int
         Optimizer steps in a round, simulations in a step.
     draw : callable
-        Takes a seed, returns a round's simulations, steps * batch of them.
+        Takes a seed, returns a round's simulations, steps * batch of them. Rounds of a fixed number
+        go on where the last one ended. Takes a function, too, that is called while simulating.
     """
 
     training: Simulations
@@ -59,7 +68,7 @@ class Source(NamedTuple):
     dropped: int
     steps: int
     batch: int
-    draw: Callable[[int], Simulations]
+    draw: Draw
 
     @property
     def epoch(self) -> float | None:
@@ -98,20 +107,24 @@ def simulation_source(
     return Source(training, held_out, fresh, first.dropped, *rounds)
 
 
-def _fresh(simulator: Simulator) -> tuple[int, int, Callable[[int], Simulations]]:
+def _fresh(simulator: Simulator) -> tuple[int, int, Draw]:
     """New simulations for every round."""
-    return STEPS, BATCH, lambda seed: simulator.draw(STEPS * BATCH, seed)
+    return STEPS, BATCH, partial(simulator.draw, STEPS * BATCH)
 
 
-def _epochs(pairs: Simulations) -> tuple[int, int, Callable[[int], Simulations]]:
+def _epochs(pairs: Simulations) -> tuple[int, int, Draw]:
     """The same simulations again and again, shuffled each time through."""
     batch = min(BATCH, len(pairs))
     steps = min(STEPS, max(FEWEST_STEPS, len(pairs) // batch))
+    left = np.empty(0, int)  # of an order that the last round did not come to the end of
 
-    def shuffled(seed: int) -> Simulations:
-        rng, times = np.random.default_rng(seed), -(-steps * batch // len(pairs))
-        order = np.concatenate([rng.permutation(len(pairs)) for _ in range(times)])
-        return pairs.take(order[: steps * batch])
+    def shuffled(seed: int, advance: Callable[..., None] = lambda _: None) -> Simulations:
+        nonlocal left
+        rng, number = np.random.default_rng(seed), steps * batch
+        times = -(-(number - len(left)) // len(pairs))
+        order = np.concatenate([left, *(rng.permutation(len(pairs)) for _ in range(times))])
+        left = order[number:]
+        return pairs.take(order[:number])
 
     return steps, batch, shuffled
 

@@ -14,9 +14,10 @@ from pymc_amortized.trainer import Trainer, borrowed
 __all__ = ["History", "Round", "train"]
 
 RETRIES = 3
-"""Rounds that may end without a finite loss."""
+"""Rounds in a row that may end without a finite loss."""
 
 Batches = Callable[[], tuple[np.ndarray, np.ndarray]]
+Weights = dict[str, np.ndarray]
 
 
 class Round(NamedTuple):
@@ -50,11 +51,14 @@ class History(NamedTuple):
     rounds : list of Round
         In order.
     converged : bool
-        False if `max_seconds` cut it off before the held-out loss stopped improving.
+        False if it was cut off before the held-out loss stopped improving.
+    interrupted : bool
+        Whether a user did that.
     """
 
     rounds: list[Round]
     converged: bool
+    interrupted: bool = False
 
 
 def train(
@@ -92,6 +96,8 @@ def train(
     ------
     FloatingPointError
         If the loss is not finite again and again.
+    KeyboardInterrupt
+        Before the first round is over; later ones end training.
 
     Notes
     -----
@@ -99,37 +105,70 @@ def train(
     single steps (Polyak and Juditsky 1992, SIAM J. Control Optim. 30; Morales-Brotons, Vogels and
     Hendrikx 2024, TMLR, "Exponential moving average of weights in deep learning").
     """
-    start = time.perf_counter()
-    with borrowed(network, steps, batch) as trainer:
+    run = _Run(Schedule(steps, max_seconds, epoch), network.weights(), time.perf_counter())
+    interrupted = False
+    try:
+        with borrowed(network, steps, batch) as trainer:
+            for found in run.rounds_of(trainer, batches, held_out, steps * batch):
+                advance(steps, loss=found.held_out_loss)
+                if max_seconds is not None and found.seconds > max_seconds:
+                    break
+    except KeyboardInterrupt:
+        if not run.rounds:
+            raise
+        interrupted = True
+    network.assign(run.best[1])
+    return History(run.rounds, run.schedule.plateau and not interrupted, interrupted)
+
+
+class _Run:
+    """What a training run has come to.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        Of the run.
+    weights : dict of str to ndarray
+        That it begins with.
+    start : float
+        Time when it began.
+    """
+
+    def __init__(self, schedule: Schedule, weights: Weights, start: float) -> None:
+        self.schedule, self.start = schedule, start
+        self.rounds: list[Round] = []
+        self.best = (np.inf, weights)
+
+    def rounds_of(
+        self,
+        trainer: Trainer,
+        batches: Batches,
+        held_out: tuple[np.ndarray, np.ndarray],
+        number: int,
+    ) -> Iterator[Round]:
+        """Make rounds of so many simulations until the schedule is over; yields the finite ones."""
         evaluate = trainer.evaluation(held_out)
-        schedule = Schedule(steps, max_seconds, epoch)
-        rounds = []
-        best = (evaluate(), trainer.network.weights())
-        failures = 0
-        for loss, rates in _rounds(schedule, trainer, batches):
+        self.best = (evaluate(), self.best[1])
+        seen = failures = 0
+        while (rates := self.schedule.rates()) is not None:
+            loss = trainer.round(*batches(), rates, self.schedule.decay)
+            seen += number
             found = _better(trainer, evaluate) if np.isfinite(loss) else None
             if found is None:
                 failures += 1
-                _recover(trainer, best[1], schedule, failures)
+                _recover(trainer, self.best[1], self.schedule, failures)
                 continue
-            best = min(best, found, key=itemgetter(0))
-            held_out_loss = found[0]
-            seconds = time.perf_counter() - start
-            seen = (len(rounds) + 1 + failures) * steps * batch
-            rounds.append(Round(seen, loss, held_out_loss, float(rates[-1]), seconds))
-            schedule.update(loss, held_out_loss, seconds)
-            advance(steps, loss=held_out_loss)
-            if schedule.back:
-                trainer.begin(best[1])
-            if max_seconds is not None and seconds > max_seconds:
-                break
-    network.assign(best[1])
-    return History(rounds, schedule.plateau)
+            failures = 0
+            self.best = min(self.best, found, key=itemgetter(0))
+            seconds = time.perf_counter() - self.start
+            self.rounds.append(Round(seen, loss, found[0], float(rates[-1]), seconds))
+            self.schedule.update(loss, found[0], seconds)
+            if self.schedule.back:
+                trainer.begin(self.best[1])
+            yield self.rounds[-1]
 
 
-def _better(
-    trainer: Trainer, evaluate: Callable[[], float]
-) -> tuple[float, dict[str, np.ndarray]] | None:
+def _better(trainer: Trainer, evaluate: Callable[[], float]) -> tuple[float, Weights] | None:
     """Held-out loss and values of the weights or of their running mean, whichever has less.
 
     None if the weights' own loss is not finite.
@@ -143,21 +182,12 @@ def _better(
     return mean if mean[0] < own[0] else own
 
 
-def _rounds(
-    schedule: Schedule, trainer: Trainer, batches: Batches
-) -> Iterator[tuple[float, np.ndarray]]:
-    while (rates := schedule.rates()) is not None:
-        yield trainer.round(*batches(), rates, schedule.decay), rates
-
-
-def _recover(
-    trainer: Trainer, best: dict[str, np.ndarray], schedule: Schedule, failures: int
-) -> None:
+def _recover(trainer: Trainer, best: Weights, schedule: Schedule, failures: int) -> None:
     if failures > RETRIES:
         raise FloatingPointError(
-            f"training: expected a finite loss, got NaN or infinity in {failures} rounds although "
-            "the learning rate was lowered. Look for extreme values in pma.simulate(model), and "
-            "choose priors that exclude them."
+            f"training: expected a finite loss, got NaN or infinity in {failures} rounds in a "
+            "row although the learning rate was lowered. Look for extreme values in "
+            "pma.simulate(model), and choose priors that exclude them."
         )
     trainer.begin(best)  # the optimizer's running means of gradients are not finite either
     schedule.slow_down()

@@ -97,6 +97,22 @@ def test_running_out_of_time_warns():
     assert amortized.settings["converged"] is False
 
 
+def test_an_interrupt_warns(monkeypatch):
+    def train(*_, **__):
+        rounds = [training.Round(1, 1.0, 1.0, 1e-3, 1.0)] * 3
+        return training.History(rounds, converged=False, interrupted=True)
+
+    monkeypatch.setattr(training, "train", train)
+    with pytest.warns(UserWarning, match="Training was interrupted after 3 rounds, .* are kept"):
+        pma.fit(CASES["one_parameter"].build(), simulations=300, **SMALL, **QUIET)
+
+
+def test_time_without_end_is_no_limit():
+    model = CASES["one_parameter"].build()
+    amortized = pma.fit(model, simulations=100, max_seconds=np.inf, **SMALL, **QUIET)
+    assert amortized.settings["converged"] is True
+
+
 def model_with_broken_simulations(part):
     with pm.Model() as model:
         top = pm.Uniform("top", 0, 1)
@@ -135,6 +151,7 @@ def test_more_than_half_not_finite_is_refused(simulations):
         ({"simulations": True}, ValueError, "simulations: .* got True"),
         ({"simulations": 1e4}, ValueError, "simulations: .* got 10000.0"),
         ({"max_seconds": 0}, ValueError, "max_seconds: expected a positive number, got 0"),
+        ({"max_seconds": True}, ValueError, "max_seconds: .* got True"),
         ({"max_seconds": np.nan}, ValueError, "max_seconds: .* got nan"),
         ({"max_seconds": "10"}, ValueError, "max_seconds: .* got '10'"),
         ({"summary": "mlp"}, TypeError, "summary: expected what a factory returns.* got 'mlp'"),

@@ -6,6 +6,7 @@ import pytest
 from models import CASES
 
 import pymc_amortized as pma
+from pymc_amortized import sources
 from pymc_amortized.forward import forward_sampler
 from pymc_amortized.missing import missing_data
 from pymc_amortized.parameters import parameters
@@ -30,11 +31,22 @@ def test_a_fixed_number_is_split_and_seen_equally_often() -> None:
     first, second = fixed.draw(1), fixed.draw(2)
     assert len(first) == len(second) == fixed.steps * fixed.batch
     for round_ in (first, second):
-        values, times = np.unique(round_.vector, return_counts=True)
-        assert set(values) == set(fixed.training.vector.ravel())
-        assert np.ptp(times) <= 1
+        assert set(round_.vector.ravel()) == set(fixed.training.vector.ravel())
+    both = np.concatenate([first.vector, second.vector])
+    _, times = np.unique(both, return_counts=True)
+    assert np.ptp(times) <= 1
     assert not set(first.vector.ravel()) & set(fixed.held_out.vector.ravel())
     assert not np.array_equal(first.vector, second.vector)
+
+
+def test_rounds_go_on_where_the_last_one_ended(monkeypatch):
+    """Two rounds of fewer steps than simulations need to be seen once."""
+    monkeypatch.setattr(sources, "STEPS", 2)
+    monkeypatch.setattr(sources, "FEWEST_STEPS", 1)
+    fixed = source(1000)
+    seen = np.concatenate([fixed.draw(seed).vector.ravel() for seed in (1, 2)])
+    assert (len(fixed.training), len(seen)) == (900, 1024)
+    assert len(np.unique(seen[:900])) == 900
 
 
 def test_fresh_simulations_are_never_the_same() -> None:

@@ -77,6 +77,19 @@ def test_time_starts_the_fall_and_ends_it_in_time() -> None:
     assert rates[-1][-1] < 0.05 * schedules.LEARNING_RATE
 
 
+@pytest.mark.parametrize(("first", "rounds"), [(1.0, 45), (9.0, 13), (11.0, 5)])
+def test_time_to_compile_is_no_time_of_a_round(first: float, rounds: int) -> None:
+    """A first round of so many seconds, others of a quarter of one, twelve seconds in all."""
+    schedule = Schedule(STEPS, max_seconds=12.0)
+    done = 0
+    while schedule.rates() is not None:
+        seconds = first + done / 4
+        schedule.update(-done, -done, seconds)
+        done += 1
+    assert done == rounds
+    assert seconds == 12.0
+
+
 @pytest.mark.parametrize(("epoch", "gains"), [(None, 12), (4.0, 5)])
 def test_a_fall_that_the_loss_started_ends_in_time_too(
     few_decays: None, epoch: float | None, gains: int
@@ -175,7 +188,7 @@ def test_time_that_ends_a_decay_without_gain_leads_back() -> None:
     for done, loss in enumerate(losses[:22], start=1):
         schedule.update(loss, loss, float(done))
         back.append(schedule.back)
-    assert np.flatnonzero(back).tolist() == [20]
+    assert np.flatnonzero(back).tolist() == [19]
     assert schedule.decay == pytest.approx(0.07 / 30 / schedules.LEARNING_RATE)
     assert not schedule.plateau
 
@@ -296,6 +309,45 @@ def test_a_round_without_finite_loss_is_recovered_from() -> None:
     assert min(losses[2:]) < min(losses[:2]) < before
     assert max(r.learning_rate for r in history.rounds[3:]) <= 0.005 * (1 + 1e-6)
     assert history.rounds[2].simulations == 4 * STEPS * BATCH
+
+
+def test_rounds_without_finite_loss_are_counted_in_a_row_alone() -> None:
+    """One in three, more often in all than training puts up with in a row."""
+    calls = itertools.count()
+
+    def batches() -> tuple:
+        call = next(calls)
+        parameters, data = pairs(call)
+        bad = call % 3 == 2 and call < 3 * (training.RETRIES + 2)
+        return (np.full_like(parameters, np.nan) if bad else parameters), data
+
+    history = trained(network(), batches)
+    assert history.converged
+    assert next(calls) == len(history.rounds) + training.RETRIES + 2
+
+
+def test_what_an_interrupt_leaves_are_the_best_weights_so_far() -> None:
+    net, seeds = network(), itertools.count(1)
+
+    def batches() -> tuple:
+        seed = next(seeds)
+        if seed > 20:
+            raise KeyboardInterrupt
+        return pairs(seed, shift=0.0 if seed <= 10 else 8.0)
+
+    history = trained(net, batches)
+    losses = [r.held_out_loss for r in history.rounds]
+    assert (len(losses), history.interrupted, history.converged) == (20, True, False)
+    assert losses[-1] > min(losses) + 0.1
+    assert held_out_loss(net) == pytest.approx(min(losses), abs=1e-4)
+
+
+def test_an_interrupt_before_anything_was_learned_is_one() -> None:
+    def batches() -> tuple:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(network(), batches)
 
 
 def test_averaged_weights_are_free_of_the_noise_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
