@@ -1,12 +1,13 @@
 """How fast networks train and draw, and how that grows; each model in a process of its own."""
 
-import resource
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 from statistics import median
+from typing import Any
 
 import _models
 import numpy as np
@@ -32,15 +33,20 @@ def means(number: int, length: int = 1) -> pm.Model:
     return model
 
 
-def alone(call: Callable[[], dict[str, float]]) -> dict[str, float]:
-    """What a call returns in a new process, and the gigabytes that took at most."""
+def alone(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What a call returns in a new process, where nothing is warm, and the gigabytes that took."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_with_memory, call).result()
 
 
-def _with_memory(call: Callable[[], dict[str, float]]) -> dict[str, float]:
-    found = call()
-    return found | {"GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}
+def _with_memory(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    return call() | {"GB": _peak()}
+
+
+def _peak() -> float:
+    """Gigabytes that this process took at most; `resource` would count its parent's too."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1e6
 
 
 def training(number: int, length: int = 1) -> dict[str, float]:

@@ -31,11 +31,10 @@ def main(source: str, target: str, options: dict) -> None:
     start = time.perf_counter()
     workflow.fit_offline(pairs, epochs=options["epochs"], batch_size=options["batch"], verbose=0)
     seconds = time.perf_counter() - start
-    steps = options["epochs"] * -(-len(pairs["theta"]) // options["batch"])
     observed = arrays["observed"].astype("float32")
     draws = drawn(workflow, observed, options["draws"])
     rates = [rate(workflow, observed[:1], number) for number in options["rates"]]
-    np.savez(target, draws=draws, seconds=seconds, steps=steps, rates=rates)
+    np.savez(target, draws=draws, seconds=seconds, rates=rates)
 
 
 def rate(workflow, one: np.ndarray, number: int) -> float:

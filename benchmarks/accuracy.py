@@ -1,7 +1,7 @@
 """Accuracy of the default network on ten tasks, for so many simulations and for so many seconds.
 
 ``python benchmarks/accuracy.py [--budgets BUDGET ...] [--datasets NUMBER] [names ...]``, after
-``tasks.py``. Of so many datasets each: C2ST of the network's own draws and of weighted ones against
+``tasks.py``. Each in a process of its own: compiling counts. Of so many datasets each: C2ST of the network's own draws and of weighted ones against
 the reference (means), the largest Pareto k, the smallest efficiency of weights (effective draws a
 draw); the mean -log density of the parameters that 10,000 other datasets were made with, and the
 largest error of coverage of central intervals of any parameter, over 1000 others.
@@ -9,11 +9,14 @@ largest error of coverage of central intervals of any parameter, over 1000 other
 
 import time
 from argparse import ArgumentParser
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pymc as pm
 import xarray as xr
 from _c2st import mean_c2st
+from _engine import alone
 from _references import of_datasets
 from _tables import add
 from tasks import DATASETS, TASKS, references
@@ -45,7 +48,7 @@ TESTED, AT_A_TIME = 10_000, 2_000
 """Simulated datasets of the mean -log density, and how many of them are evaluated at a time."""
 
 
-def measured(name: str, budget: str, datasets: int) -> dict[str, object]:
+def measured(name: str, budget: str, datasets: int) -> dict[str, Any]:
     """One training: its row of the table."""
     y, reference = (found[:datasets] for found in references(name))
     model = TASKS[name].build(y[0])
@@ -121,7 +124,8 @@ def main() -> None:
     options = parser.parse_args()
     for name in options.names or TASKS:
         for budget in options.budgets or BUDGETS:
-            add("accuracy", measured(name, budget, options.datasets), ["task", "budget", "seed"])
+            row = alone(partial(measured, name, budget, options.datasets))
+            add("accuracy", row, ["task", "budget", "seed", "datasets"])
 
 
 if __name__ == "__main__":

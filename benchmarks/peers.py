@@ -7,10 +7,12 @@
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from statistics import median
 
 import numpy as np
 import pymc as pm
+from _engine import alone
 from _kinds import demo
 from _peers import EPOCHS, SIMULATIONS, Found, as_vectors, run
 from _report import Figure, at_least, report, shown
@@ -27,14 +29,18 @@ BATCH = 200
 RATES = (10_000, 1_000_000)
 """Draws of a call whose speed is measured."""
 
-NSF = {"couplings": 5, "width": 50, "bins": 10}
+NSF = {"couplings": 5, "width": 50, "blocks": 4, "bins": 10}
+"""As sbi's: its two residual blocks have two layers each."""
+
 EVERY_EPOCH = {"max_num_epochs": EPOCHS - 1, "stop_after_epochs": EPOCHS}
 SPLINE = {
-    "depth": 5,
+    "depth": 3,
     "transform": "spline",
     "transform_kwargs": {"bins": 10},
     "subnet_kwargs": {"widths": [50, 50], "dropout": 0.0},
 }
+SIX = {"couplings": 6, "width": 50, "blocks": 1, "bins": 10}
+"""As those of BayesFlow: each layer of its depth is two couplings."""
 
 
 class Unchanged:
@@ -50,47 +56,62 @@ class Unchanged:
         return features
 
 
-def ours(arrays: Found) -> Found:
-    """The network of sbi's spline flow, as many steps on the same simulations and batches."""
+def ours(arrays: Found, sizes: dict[str, int], held_out: float) -> dict[str, float]:
+    """Seconds of all epochs, and milliseconds of a step after the first, which compiles.
+
+    So large a part of the simulations is held out and looked at after each epoch.
+    """
     theta, y = (arrays[n].astype(np.float32) for n in ("theta", "y"))
     theta, y = ((a - a.mean(axis=0)) / a.std(axis=0) for a in (theta, y))
     start = time.perf_counter()
-    flow = flows.spline_coupling(**NSF)
+    flow = flows.spline_coupling(**sizes)
     network = Network(Unchanged, flow, flat_inputs(y.shape[1]), theta.shape[1], seed=1)
-    rng, steps = np.random.default_rng(1), len(theta) // BATCH
+    kept = round(held_out * len(theta))
+    rng, steps = np.random.default_rng(1), (len(theta) - kept) // BATCH
     rates = np.full(steps, 5e-4, np.float32)
     ends = []
     with borrowed(network, steps, BATCH) as trainer:
+        evaluate = trainer.evaluation((theta[:kept], y[:kept])) if kept else lambda: None
         for _ in range(EPOCHS):
-            order = rng.permutation(len(theta))
+            order = kept + rng.permutation(len(theta) - kept)
             trainer.round(theta[order], y[order], rates)
+            trainer.show()
+            evaluate()
             ends.append(time.perf_counter() - start)
     later = (ends[-1] - ends[0]) / (EPOCHS - 1)
-    return {"seconds": np.array(ends[-1]), "step": np.array(1e3 * later / steps)}
+    return {"seconds": ends[-1], "step": 1e3 * later / steps}
 
 
 def speed(name: str) -> list[Figure]:
-    """Same network, same simulations, same batch, compiling included.
+    """Same couplings, layers, width, bins, simulations and batch, compiling included.
 
-    sbi trains on nine tenths of the simulations and looks at the rest after each epoch; ours and
-    BayesFlow train on all.
+    sbi, and ours beside it, trains on nine tenths of the simulations and looks at the rest after
+    each epoch; BayesFlow, and ours beside it, trains on all.
     """
     arrays = as_vectors(name)
-    found = ours(arrays)
+    as_sbi, lean, as_bayesflow = (
+        alone(partial(ours, arrays, sizes, held_out))
+        for sizes, held_out in ((NSF, 0.1), (NSF | {"blocks": 1}, 0.1), (SIX, 0.0))
+    )
     nsf = run("sbi", arrays, flow="nsf", train=EVERY_EPOCH, rates=RATES)
     flow = run("bayesflow", arrays, network=SPLINE, epochs=EPOCHS, batch=BATCH, rates=RATES)
     step = 1e3 * nsf["seconds"] / nsf["steps"]
     number = f"{arrays['theta'].shape[1]} parameters"
     return [
-        shown(f"{number}, ours: milliseconds a step", found["step"]),
-        shown(f"{number}, ours: seconds of 100 epochs", found["seconds"]),
+        shown(f"{number}, ours: milliseconds a step", as_sbi["step"]),
+        shown(f"{number}, ours with one layer a coupling: milliseconds a step", lean["step"]),
+        shown(f"{number}, ours: seconds of 100 epochs", as_sbi["seconds"]),
         shown(f"{number}, sbi NSF: milliseconds a step", step),
         shown(f"{number}, sbi NSF: seconds of 100 epochs", nsf["seconds"]),
+        shown(f"{number}, ours as BayesFlow: seconds of 100 epochs", as_bayesflow["seconds"]),
         shown(f"{number}, BayesFlow: seconds of 100 epochs", flow["seconds"]),
-        at_least(f"{number}: sbi's time a step, times ours", step / found["step"], 20),
-        at_least(f"{number}: sbi's 100 epochs, times ours", nsf["seconds"] / found["seconds"], 8),
+        at_least(f"{number}: sbi's time a step, times ours", step / as_sbi["step"], 20),
+        shown(f"{number}: sbi's time a step, times ours with one layer", step / lean["step"]),
+        at_least(f"{number}: sbi's 100 epochs, times ours", nsf["seconds"] / as_sbi["seconds"], 8),
         at_least(
-            f"{number}: BayesFlow's 100 epochs, times ours", flow["seconds"] / found["seconds"], 3
+            f"{number}: BayesFlow's 100 epochs, times ours",
+            flow["seconds"] / as_bayesflow["seconds"],
+            3,
         ),
         *_of_draws(number, drawing(name), nsf["rates"], flow["rates"]),
     ]
@@ -145,7 +166,7 @@ def nuts() -> list[Figure]:
         figures.append(shown(f"ours: seconds a dataset, of {number}", own[number]))
     for name, (sampler, times) in CLASSICAL.items():
         seconds = median(by_nuts(sampler, row) for row in y[:5])
-        ratio, even = seconds / own[1000], training / (seconds - own[1000])
+        ratio, even = seconds / own[1000], (training + own[1]) / (seconds - own[1000])
         figures += [
             shown(f"{name}: seconds a dataset", seconds),
             at_least(f"{name}: seconds a dataset, times ours of 1000", ratio, times),
@@ -158,7 +179,7 @@ def by_nuts(sampler: str, y: np.ndarray) -> float:
     """Of a new model, compiling included, with the draws that ours has."""
     start = time.perf_counter()
     with demo(y):
-        pm.sample(nuts_sampler=sampler, cores=2, random_seed=4, progressbar=False)
+        pm.sample(nuts_sampler=sampler, chains=4, cores=2, random_seed=4, progressbar=False)
     return time.perf_counter() - start
 
 

@@ -30,7 +30,7 @@ SHORTEST_COOLING = 10
 """Rounds of the falling part at least."""
 
 TIME_TO_COOL = 2 / 3
-"""Part of `max_seconds`, without the first round, which compiles, that the constant part may take."""
+"""Part of `max_seconds` that the constant part may take, the first round aside, which compiles."""
 
 
 class Schedule:
