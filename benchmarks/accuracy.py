@@ -1,10 +1,11 @@
 """Accuracy of the default network on ten tasks, for so many simulations and for so many seconds.
 
 ``python benchmarks/accuracy.py [--budgets BUDGET ...] [--datasets NUMBER] [names ...]``, after
-``tasks.py``. Each in a process of its own: compiling counts. Of so many datasets each: C2ST of the network's own draws and of weighted ones against
-the reference (means), the largest Pareto k, the smallest efficiency of weights (effective draws a
-draw); the mean -log density of the parameters that 10,000 other datasets were made with, and the
-largest error of coverage of central intervals of any parameter, over 1000 others.
+``tasks.py``. Each training has a process of its own, where nothing is warm. Of so many datasets
+each: C2ST of the network's own draws and of weighted ones against the reference (means), the
+largest Pareto k, the smallest efficiency of weights (effective draws a draw); the mean -log density
+of the parameters that 10,000 other datasets were made with, and the largest error of coverage of
+central intervals of any parameter, over 1000 others.
 """
 
 import time

@@ -5,6 +5,7 @@ import warnings
 import pymc as pm
 
 from pymc_amortized.missing import Missing, unknown_density
+from pymc_amortized.sources import Source
 from pymc_amortized.structure import has_likelihood, observed_covariates
 
 __all__ = [
@@ -12,9 +13,14 @@ __all__ = [
     "warn_of_cut",
     "warn_of_dropped",
     "warn_of_interrupt",
+    "warn_of_loop",
     "warn_of_no_density",
     "warn_of_no_likelihood",
 ]
+
+
+LONG = 60.0
+"""Seconds that a round may take to simulate without a word."""
 
 
 def warn_of_covariates(model: pm.Model) -> None:
@@ -44,6 +50,19 @@ def warn_of_no_density(model: pm.Model, gaps: Missing) -> None:
         warnings.warn(
             f"missing: {reason}, so that the density of what is seen is not at hand and draws are "
             "not refined. Observe a variable of independent values, or leave `missing` out.",
+            stacklevel=3,
+        )
+
+
+def warn_of_loop(reason: str, source: Source) -> None:
+    """Warn of rounds that take long to simulate, one draw after the other."""
+    if reason and source.seconds > LONG:
+        rate = source.steps * source.batch / source.seconds
+        warnings.warn(
+            f"Simulations are drawn one by one, {rate:.0f} a second, because {reason}: each of many "
+            f"rounds of training waits {source.seconds:.0f} s for fresh ones. Pass "
+            "simulations=10_000, say, to train on so many again and again, or vectorized=True if "
+            "random functions take many parameters at once.",
             stacklevel=3,
         )
 

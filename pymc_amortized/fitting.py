@@ -21,6 +21,7 @@ from pymc_amortized.fit_warnings import (
     warn_of_cut,
     warn_of_dropped,
     warn_of_interrupt,
+    warn_of_loop,
     warn_of_no_density,
     warn_of_no_likelihood,
 )
@@ -195,6 +196,7 @@ def fit(
     warn_of_no_likelihood(model, plain)
     warn_of_no_density(model, gaps)
     source = simulation_source(model, simulator, simulations, seeds[0], progressbar)
+    warn_of_loop(simulator.sampler.reason, source)
     log_joint = _log_joint(model, simulator)
     found = _discovered(model, exchangeable, log_joint, simulator)
     found, layout = honoured(model, simulator.parameters, found, gaps=bool(gaps.draw))

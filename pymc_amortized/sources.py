@@ -1,5 +1,6 @@
 """Where the simulations come from that are trained on."""
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -60,6 +61,8 @@ class Source(NamedTuple):
     draw : callable
         Takes a seed, returns a round's simulations, steps * batch of them. Rounds of a fixed number
         go on where the last one ended. Takes a function, too, that is called while simulating.
+    seconds : float, default 0
+        That simulating a round may take, where they are fresh.
     """
 
     training: Simulations
@@ -69,6 +72,7 @@ class Source(NamedTuple):
     steps: int
     batch: int
     draw: Draw
+    seconds: float = 0.0
 
     @property
     def epoch(self) -> float | None:
@@ -99,12 +103,15 @@ def simulation_source(
     ValueError
         If given simulations are too few or not the model's.
     """
+    start = time.perf_counter()
     first, fresh = _first_simulations(model, simulator, simulations, seed, progressbar)
+    each = (time.perf_counter() - start) / len(first)
     order = np.random.default_rng(seed).permutation(len(first))
     number = max(1, round(HELD_OUT["fresh" if fresh else "fixed"] * len(first)))
     training, held_out = first.take(order[number:]), first.take(order[:number])
     rounds = _fresh(simulator) if fresh else _epochs(training)
-    return Source(training, held_out, fresh, first.dropped, *rounds)
+    seconds = each * STEPS * BATCH if fresh else 0.0
+    return Source(training, held_out, fresh, first.dropped, *rounds, seconds)
 
 
 def _fresh(simulator: Simulator) -> tuple[int, int, Draw]:

@@ -12,7 +12,7 @@ from pymc.distributions.transforms import Interval
 from trained import small
 
 import pymc_amortized as pma
-from pymc_amortized import training
+from pymc_amortized import fit_warnings, sources, training
 from pymc_amortized.inference_data import group
 
 QUIET = {"random_seed": 1, "progressbar": False}
@@ -88,6 +88,17 @@ def test_looped_models_without_likelihood():
     assert amortized.settings["vectorized"] is False
     idata = amortized.sample(draws=20, **QUIET)
     assert list(group(idata, "sample_stats").data_vars) == ["log_q"]
+
+
+@pytest.mark.usefixtures("without_training")
+@pytest.mark.parametrize(("long", "warns"), [(0.0, True), (1e3, False)])
+def test_loops_that_take_long_are_warned_of(monkeypatch, long, warns):
+    monkeypatch.setattr(fit_warnings, "LONG", long)
+    monkeypatch.setattr(sources, "FIRST_SIMULATIONS", 300)
+    monkeypatch.setattr(sources, "STEPS", 2)
+    told = pytest.warns(UserWarning, match=r"one by one, \d+ a second, because .*random function")
+    with told if warns else nullcontext():
+        pma.fit(CASES["simulator"].build(), **SMALL, **QUIET)
 
 
 def test_running_out_of_time_warns():
