@@ -59,8 +59,8 @@ def warn_of_loop(reason: str, source: Source) -> None:
     if reason and source.seconds > LONG:
         rate = source.steps * source.batch / source.seconds
         warnings.warn(
-            f"Simulations are drawn one by one, {rate:.0f} a second, because {reason}: each of many "
-            f"rounds of training waits {source.seconds:.0f} s for fresh ones. Pass "
+            f"Simulations are drawn one by one, {rate:.0f} a second, because {reason}: each of "
+            f"many rounds of training waits {source.seconds:.0f} s for fresh ones. Pass "
             "simulations=10_000, say, to train on so many again and again, or vectorized=True if "
             "random functions take many parameters at once.",
             stacklevel=3,
