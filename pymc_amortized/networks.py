@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import partial
 from itertools import groupby
+from math import prod
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -127,6 +128,17 @@ class Network:
         """Set all weights to what :meth:`weights` gave."""
         for key, variable in enumerate(self.trainable_variables):
             variable.assign(weights[f"{key:03d}"])
+
+    def flat_weights(self) -> np.ndarray:
+        """All weights in a row."""
+        return np.concatenate([value.ravel() for value in self.weights().values()])
+
+    def assign_flat(self, weights: np.ndarray) -> None:
+        """Set all weights to what :meth:`flat_weights` gave."""
+        sizes = [prod(variable.shape) for variable in self.trainable_variables]
+        parts = np.split(weights, np.cumsum(sizes)[:-1])
+        for variable, part in zip(self.trainable_variables, parts, strict=True):
+            variable.assign(part.reshape(variable.shape))
 
     def summaries(self, features: np.ndarray) -> np.ndarray:
         """Summaries of encoded data: (datasets, inputs) to (datasets, features)."""

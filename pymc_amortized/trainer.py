@@ -1,6 +1,6 @@
 """Optimizer steps of a network, compiled, and kept for networks of the same architecture."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 
@@ -36,9 +36,8 @@ class Trainer:
 
     def __init__(self, network: Network, steps: int, batch: int) -> None:
         self.network = network
-        variables = network.trainable_variables
         # as one vector: XLA takes a fifth less time to compile than with an optimizer of each
-        self._weights = keras.Variable(_joined([variable.value for variable in variables]))
+        self._weights = keras.Variable(network.flat_weights())
         self._decay = keras.Variable(0.0, trainable=False)
         self._optimizer = keras.optimizers.Adam(
             weight_decay=self._decay,
@@ -49,21 +48,20 @@ class Trainer:
         self._optimizer.build([self._weights])
         self._run_round = self._compiled_round(steps, batch)
         rows = [tf.TensorSpec((None, n), tf.float32) for n in (network.size, network.inputs.size)]
+        flat = tf.TensorSpec(self._weights.shape, tf.float32)
         # XLA would take seconds longer to compile, to be no faster
-        self._total_loss = compiled(lambda *pairs: tf.reduce_sum(network.loss(*pairs)), *rows)
+        self._total_loss = compiled(self._summed, flat, *rows)
 
-    def begin(self, weights: Mapping[str, np.ndarray]) -> None:
-        """Start from weights, with an optimizer that remembers nothing."""
-        self.network.assign(weights)
-        variables = self.network.trainable_variables
-        self._weights.assign(_joined([variable.value for variable in variables]))
+    def begin(self, weights: np.ndarray) -> None:
+        """Start from weights in a row, with an optimizer that remembers nothing."""
+        self._weights.assign(weights)
         for variable in self._optimizer.variables:
             variable.assign(tf.zeros_like(variable.value))
 
     def round(
         self, parameters: np.ndarray, features: np.ndarray, rates: np.ndarray, decay: float = 0.0
     ) -> float:
-        """Make a round of steps; returns their mean loss. The network stays as it is.
+        """Make a round of steps; returns their mean loss. The network itself stays as it is.
 
         Parameters
         ----------
@@ -80,26 +78,36 @@ class Trainer:
         self._decay.assign(decay)
         return float(self._run_round(parameters, features, rates))
 
-    def show(self) -> None:
-        """Set the network to the weights after the last round."""
-        variables = self.network.trainable_variables
-        for variable, part in zip(variables, self._parts(self._weights.value), strict=True):
-            variable.assign(part)
+    def weights(self) -> np.ndarray:
+        """Those after the last round, in a row."""
+        return np.array(self._weights.numpy())
 
-    def show_mean(self) -> None:
-        """Set the network to the running mean of the weights."""
-        own = self._weights.numpy()
+    def mean_weights(self) -> np.ndarray:
+        """Their running mean."""
+        own = self.weights()
         self._optimizer.finalize_variable_values([self._weights])
-        self.show()
+        mean = self.weights()
         self._weights.assign(own)
+        return mean
 
-    def evaluation(self, held_out: tuple[np.ndarray, np.ndarray]) -> Callable[[], float]:
-        """Make a function that returns the mean loss of simulations at the weights of then."""
+    def evaluation(self, held_out: tuple[np.ndarray, np.ndarray]) -> Callable[[np.ndarray], float]:
+        """Make a function of weights that returns the mean loss of simulations."""
         number = len(held_out[0])
         rows = max(1, VALUES // self.network.inputs.size)
         starts = range(0, number, rows)
         parts = [tuple(tf.constant(a[k : k + rows]) for a in held_out) for k in starts]
-        return lambda: sum(float(self._total_loss(*part)) for part in parts) / number
+        return lambda weights: sum(float(self._total_loss(weights, *p)) for p in parts) / number
+
+    def _losses(
+        self, parts: Sequence[tf.Tensor], parameters: tf.Tensor, features: tf.Tensor
+    ) -> tf.Tensor:
+        """Loss of each simulation where the network's weights are these."""
+        scope = zip(self.network.trainable_variables, parts, strict=True)
+        with keras.StatelessScope(state_mapping=list(scope)):
+            return self.network.loss(parameters, features)
+
+    def _summed(self, weights: tf.Tensor, *pairs: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum(self._losses(self._parts(weights), *pairs))
 
     def _parts(self, weights: tf.Tensor) -> list[tf.Tensor]:
         """Cut all weights into the network's."""
@@ -134,17 +142,17 @@ class Trainer:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Mean loss at the weights, and its gradient."""
         parts = self._parts(self._weights.value)
-        scope = zip(self.network.trainable_variables, parts, strict=True)
-        with tf.GradientTape() as tape, keras.StatelessScope(state_mapping=list(scope)):
+        with tf.GradientTape() as tape:
             tape.watch(parts)
-            loss = tf.reduce_mean(self.network.loss(parameters, features))
+            loss = tf.reduce_mean(self._losses(parts, parameters, features))
         # zeros for a weight that users' own parts list and do not use
-        return loss, _joined(tape.gradient(loss, parts, unconnected_gradients="zero"))
+        gradients = tape.gradient(loss, parts, unconnected_gradients="zero")
+        return loss, tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0)
 
 
 @contextmanager
 def borrowed(network: Network, steps: int, batch: int) -> Iterator[Trainer]:
-    """Lend a trainer whose network has the weights of this one, compiled before if it can be.
+    """Lend a trainer that begins with the weights of a network, compiled before if it can be.
 
     Networks of users' own parts are trained themselves; for others a twin is, which stays with the
     trainer. Nothing else has a trainer that is lent; one that met an error is thrown away.
@@ -167,14 +175,9 @@ def borrowed(network: Network, steps: int, batch: int) -> Iterator[Trainer]:
     else:
         key = (architecture, steps, batch)
         trainer = _kept.pop(key, None) or Trainer(network.twin(), steps, batch)
-    trainer.begin(network.weights())
+    trainer.begin(network.flat_weights())
     yield trainer
     if architecture is not None:
         _kept[key] = trainer
         while len(_kept) > KEPT:
             del _kept[next(iter(_kept))]
-
-
-def _joined(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
-    """All values in a row."""
-    return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)

@@ -17,7 +17,6 @@ RETRIES = 3
 """Rounds in a row that may end without a finite loss."""
 
 Batches = Callable[[], tuple[np.ndarray, np.ndarray]]
-Weights = dict[str, np.ndarray]
 
 
 class Round(NamedTuple):
@@ -105,7 +104,7 @@ def train(
     single steps (Polyak and Juditsky 1992, SIAM J. Control Optim. 30; Morales-Brotons, Vogels and
     Hendrikx 2024, TMLR, "Exponential moving average of weights in deep learning").
     """
-    run = _Run(Schedule(steps, max_seconds, epoch), network.weights(), time.perf_counter())
+    run = _Run(Schedule(steps, max_seconds, epoch), network.flat_weights(), time.perf_counter())
     interrupted = False
     try:
         with borrowed(network, steps, batch) as trainer:
@@ -117,7 +116,7 @@ def train(
         if not run.rounds:
             raise
         interrupted = True
-    network.assign(run.best[1])
+    network.assign_flat(run.best[1])
     return History(run.rounds, run.schedule.plateau and not interrupted, interrupted)
 
 
@@ -128,13 +127,13 @@ class _Run:
     ----------
     schedule : Schedule
         Of the run.
-    weights : dict of str to ndarray
-        That it begins with.
+    weights : ndarray
+        That it begins with, in a row.
     start : float
         Time when it began.
     """
 
-    def __init__(self, schedule: Schedule, weights: Weights, start: float) -> None:
+    def __init__(self, schedule: Schedule, weights: np.ndarray, start: float) -> None:
         self.schedule, self.start = schedule, start
         self.rounds: list[Round] = []
         self.best = (np.inf, weights)
@@ -148,7 +147,7 @@ class _Run:
     ) -> Iterator[Round]:
         """Make rounds of so many simulations until the schedule is over; yields the finite ones."""
         evaluate = trainer.evaluation(held_out)
-        self.best = (evaluate(), self.best[1])
+        self.best = (evaluate(self.best[1]), self.best[1])
         seen = failures = 0
         while (rates := self.schedule.rates()) is not None:
             loss = trainer.round(*batches(), rates, self.schedule.decay)
@@ -168,21 +167,19 @@ class _Run:
             yield self.rounds[-1]
 
 
-def _better(trainer: Trainer, evaluate: Callable[[], float]) -> tuple[float, Weights] | None:
+def _better(
+    trainer: Trainer, evaluate: Callable[[np.ndarray], float]
+) -> tuple[float, np.ndarray] | None:
     """Held-out loss and values of the weights or of their running mean, whichever has less.
 
     None if the weights' own loss is not finite.
     """
-    trainer.show()
-    own = (evaluate(), trainer.network.weights())
-    if not np.isfinite(own[0]):
-        return None
-    trainer.show_mean()
-    mean = (evaluate(), trainer.network.weights())
-    return mean if mean[0] < own[0] else own
+    every = trainer.weights(), trainer.mean_weights()
+    found = [(evaluate(weights), weights) for weights in every]
+    return min(found, key=itemgetter(0)) if np.isfinite(found[0][0]) else None
 
 
-def _recover(trainer: Trainer, best: Weights, schedule: Schedule, failures: int) -> None:
+def _recover(trainer: Trainer, best: np.ndarray, schedule: Schedule, failures: int) -> None:
     if failures > RETRIES:
         raise FloatingPointError(
             f"training: expected a finite loss, got NaN or infinity in {failures} rounds in a "

@@ -253,7 +253,7 @@ def test_training_goes_back_to_the_best_weights(monkeypatch: pytest.MonkeyPatch)
     """The simulations turn wrong on the way: neither more decay nor less helps."""
     begun, begin = [], trainer.Trainer.begin
 
-    def spy(self: trainer.Trainer, weights: dict[str, np.ndarray]) -> None:
+    def spy(self: trainer.Trainer, weights: np.ndarray) -> None:
         begun.append(weights)
         begin(self, weights)
 
@@ -267,7 +267,7 @@ def test_training_goes_back_to_the_best_weights(monkeypatch: pytest.MonkeyPatch)
     losses = [r.held_out_loss for r in trained(net, batches, epoch=4).rounds]
     assert len(begun) == 3
     for weights in begun[1:]:
-        net.assign(weights)
+        net.assign_flat(weights)
         assert held_out_loss(net) == pytest.approx(min(losses), abs=1e-4)
 
 
