@@ -28,7 +28,7 @@ def peers() -> plt.Figure:
     seconds = {
         who: [value(rows, f"{size}, {who}: seconds of 100 epochs") for size in SIZES] for who in WHO
     }
-    figure, axes = plt.subplots(figsize=(6.2, 2.8), layout="constrained")
+    figure, axes = plt.subplots(figsize=(6.2, 3.2), layout="constrained")
     height = 0.8 / len(WHO)
     for place, (who, of_sizes) in enumerate(seconds.items()):
         y, style = np.arange(2) + place * height, {"label": WHO[who], "color": COLORS[place]}
@@ -39,7 +39,7 @@ def peers() -> plt.Figure:
     axes.invert_yaxis()
     axes.margins(x=0.1)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="upper right", bbox_to_anchor=(1, 1.05))
+    figure.legend(frameon=False, loc="outside upper center", ncols=2)
     return figure
 
 
