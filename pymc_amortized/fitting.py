@@ -47,7 +47,7 @@ from pymc_amortized.structure import (
     sorted_names,
     varied_names,
 )
-from pymc_amortized.support import data_support
+from pymc_amortized.support import data_support, support_draws
 from pymc_amortized.variation import varied_model
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ def _check_own_data(model: pm.Model, simulator: Simulator) -> None:
     """Refuse own data that are impossible, before the training that has no use for them."""
     datasets = read_datasets(model, None, simulator.missing)
     if has_likelihood(model):
-        data_support(model, simulator.sampler.complete(1000, 0)).check(datasets)
+        data_support(model, support_draws(model, simulator.sampler)).check(datasets)
 
 
 def _simulator(

@@ -31,7 +31,7 @@ from pymc_amortized.progress import progress_bar
 from pymc_amortized.rescue import rescue
 from pymc_amortized.sampling import Drawn, Predict, Sampler
 from pymc_amortized.structure import has_likelihood, sorted_names, varied_names
-from pymc_amortized.support import Support, data_support
+from pymc_amortized.support import Support, data_support, support_draws
 from pymc_amortized.unseen import put_prior, unseen
 
 if TYPE_CHECKING:
@@ -151,7 +151,9 @@ class Machinery:
     @cached_property
     def support(self) -> Support | None:
         """Which data are possible; None where the model has no likelihood to ask."""
-        return data_support(self.model, self.forward.complete(1000, 0)) if self.likelihood else None
+        if not self.likelihood:
+            return None
+        return data_support(self.model, support_draws(self.model, self.forward))
 
     @property
     def _outcomes(self) -> list[str]:

@@ -56,7 +56,7 @@ def plot_training(amortized: Any, *, ax: Axes | None = None) -> Axes:
             simulations[best], held_out[best], "o", color=COLOURS[1], ms=7, mec="w", label=label
         )
     _leave_out_first_fall(ax, np.concatenate([loss, held_out]))
-    ax.set(xlabel="simulations", ylabel="loss: mean -log q(parameters | data)")
+    ax.set(xlabel="simulations", ylabel="loss: mean -log q(parameters | data), up to a constant")
     ax.xaxis.set_major_formatter(EngFormatter(sep=""))
     ax.set_xlim(left=0)
     ax.spines[["top", "right"]].set_visible(False)

@@ -10,10 +10,12 @@ import pymc as pm
 from pymc_amortized.batching import Batched, batched_function
 from pymc_amortized.data import Datasets
 from pymc_amortized.density import log_density_terms
+from pymc_amortized.forward import ForwardSampler, prior_sampler
 from pymc_amortized.gaps import completed, mask_name
 from pymc_amortized.graphs import outcome_variables
+from pymc_amortized.structure import sorted_names
 
-__all__ = ["Support", "data_support"]
+__all__ = ["Support", "data_support", "support_draws"]
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -99,6 +101,23 @@ class Support(NamedTuple):
             warnings.warn(found, stacklevel=4)
 
 
+def support_draws(model: pm.Model, sampler: ForwardSampler) -> dict[str, np.ndarray]:
+    """Draws for :func:`data_support`, of data no more than it needs where these are made one by one.
+
+    Parameters
+    ----------
+    model : pm.Model
+        A model of which every variable has a density.
+    sampler : ForwardSampler
+        Of the same model.
+    """
+    if sampler.vectorized or model.potentials:
+        return sampler.complete(STAGES[-1], 0)
+    few = sampler.complete(CROSSED, 0)
+    more = prior_sampler(model, sorted_names(model)).draw(STAGES[-1] - CROSSED, 1)
+    return few | {name: np.concatenate([few[name], more[name]]) for name in more}
+
+
 def data_support(model: pm.Model, prior: Arrays) -> Support:
     """Compile a search for observed values that no parameters of the prior make possible.
 
@@ -107,7 +126,8 @@ def data_support(model: pm.Model, prior: Arrays) -> Support:
     model : pm.Model
         A model of which every variable has a density.
     prior : mapping of str to ndarray of shape (n, *shape)
-        Joint draws of the free and the observed variables, of which up to 1000 are used.
+        Joint draws of the free and the observed variables, of which up to 1000 are used, of the
+        latter 30.
     """
     free, observed = model.free_RVs, outcome_variables(model)
     values, terms = log_density_terms(model, [*free, *observed], transformed=False)

@@ -10,7 +10,7 @@ from models import CASES
 
 from pymc_amortized.data import Datasets
 from pymc_amortized.forward import forward_sampler
-from pymc_amortized.support import data_support
+from pymc_amortized.support import CROSSED, STAGES, data_support, support_draws
 
 
 def below_a_top() -> pm.Model:
@@ -25,6 +25,31 @@ def test_impossible_values_are_found_where_they_are() -> None:
     prior = {"top": top, "y": top[:, None] * [0.1, 0.5, 0.9]}
     y = np.array([[1.0, 2.0, 3.0], [1.0, -0.5, 9.98], [1.0, 2.0, 11.0]])
     outside = data_support(below_a_top(), prior).outside({"y": y})["y"]
+    np.testing.assert_array_equal(outside, (y < 0) | (y > 10))
+
+
+def test_data_that_are_drawn_one_by_one_are_few() -> None:
+    """Counting the calls of a user's random function."""
+    calls = []
+
+    def random(top, rng=None, size=None):
+        calls.append(1)
+        return rng.uniform(0, top, size)
+
+    def logp(value, top):
+        return pm.logp(pm.Uniform.dist(0, top), value)
+
+    with pm.Model() as model:
+        top = pm.Uniform("top", 0, 10)
+        pm.CustomDist("y", top, logp=logp, random=random, observed=np.ones(3))
+    sampler = forward_sampler(model)
+    calls.clear()
+    draws = support_draws(model, sampler)
+    assert len(calls) == CROSSED
+    assert len(np.unique(draws["top"])) == STAGES[-1]
+    assert ((draws["y"] > 0) & (draws["y"] < draws["top"][:CROSSED, None])).all()
+    y = np.array([[1.0, 2.0, 3.0], [1.0, -0.5, 9.9], [1.0, 2.0, 11.0]])
+    outside = data_support(model, draws).outside({"y": y})["y"]
     np.testing.assert_array_equal(outside, (y < 0) | (y > 10))
 
 
