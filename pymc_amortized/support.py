@@ -102,7 +102,7 @@ class Support(NamedTuple):
 
 
 def support_draws(model: pm.Model, sampler: ForwardSampler) -> dict[str, np.ndarray]:
-    """Draws for :func:`data_support`, of data no more than it needs where these are made one by one.
+    """Draws for :func:`data_support`, of data no more than it needs if these are made one by one.
 
     Parameters
     ----------
