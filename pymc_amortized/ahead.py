@@ -24,11 +24,12 @@ def ahead(calls: Iterable[Callable[[], Item]]) -> Iterator[Iterator[Item]]:
     Yields
     ------
     iterator
-        Of the items. The first is begun at once.
+        Of the items. The first is begun at once. The block ends without waiting for what was begun
+        and is not wanted any more.
     """
     calls = iter(calls)
     waiting: deque[Future[Item]] = deque()
-    with ThreadPoolExecutor(1) as pool:
+    with _impatient() as pool:
 
         def begin() -> None:
             waiting.extend(pool.submit(call) for call in islice(calls, 1))
@@ -40,3 +41,13 @@ def ahead(calls: Iterable[Callable[[], Item]]) -> Iterator[Iterator[Item]]:
 
         begin()
         yield items()
+
+
+@contextmanager
+def _impatient() -> Iterator[ThreadPoolExecutor]:
+    """One thread, whose work is not waited for at the end of the block."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -1,5 +1,6 @@
 from functools import partial
 from itertools import count
+from threading import Event
 
 import pytest
 
@@ -25,3 +26,19 @@ def test_what_a_call_raises_comes_when_its_item_is_asked_for():
         assert next(items) == 1
         with pytest.raises(ZeroDivisionError):
             next(items)
+
+
+def test_the_block_waits_for_nothing_that_is_not_wanted():
+    begun, wanted, ended = Event(), Event(), Event()
+
+    def slow():
+        begun.set()
+        wanted.wait(60)
+        ended.set()
+
+    with ahead([lambda: 1, slow]) as items:
+        assert next(items) == 1
+        assert begun.wait(60)
+    assert not ended.is_set()
+    wanted.set()
+    assert ended.wait(60)
