@@ -1,6 +1,7 @@
 """What users are warned of before and after training."""
 
 import warnings
+from typing import TYPE_CHECKING
 
 import pymc as pm
 
@@ -8,16 +9,16 @@ from pymc_amortized.missing import Missing, unknown_density
 from pymc_amortized.sources import Source
 from pymc_amortized.structure import has_likelihood, observed_covariates
 
+if TYPE_CHECKING:
+    from pymc_amortized.training import History
+
 __all__ = [
     "warn_of_covariates",
-    "warn_of_cut",
-    "warn_of_dropped",
-    "warn_of_interrupt",
     "warn_of_loop",
     "warn_of_no_density",
     "warn_of_no_likelihood",
+    "warn_of_training",
 ]
-
 
 LONG = 60.0
 """Seconds that a round may take to simulate without a word."""
@@ -67,31 +68,28 @@ def warn_of_loop(reason: str, source: Source) -> None:
         )
 
 
-def warn_of_dropped(dropped: int, drawn: int) -> None:
-    """Warn of simulations that came out NaN or infinite."""
-    warnings.warn(
-        f"{dropped} of {drawn} simulations came out NaN or infinite and were dropped: the "
-        "posterior is that of a prior without them. Look at pma.simulate(model).",
-        stacklevel=3,
-    )
-
-
-def warn_of_cut(max_seconds: float | None, rounds: int) -> None:
-    """Warn of a training that was cut off."""
-    warnings.warn(
-        f"max_seconds={max_seconds} cut training off before the held-out loss stopped improving, "
-        f"{_after(rounds)}. Allow more time, or look at pma.plot_training.",
-        stacklevel=3,
-    )
-
-
-def warn_of_interrupt(rounds: int) -> None:
-    """Warn of a training that a user broke off."""
-    warnings.warn(
-        f"Training was interrupted {_after(rounds)}. The best weights so far are kept: look at "
-        "pma.plot_training.",
-        stacklevel=3,
-    )
+def warn_of_training(
+    history: "History", dropped: int, used: int, max_seconds: float | None
+) -> None:
+    """Warn of simulations that were dropped, and of training that was cut off."""
+    rounds, told = len(history.rounds), []
+    if dropped:
+        told.append(
+            f"{dropped} of {used + dropped} simulations came out NaN or infinite and were dropped: "
+            "the posterior is that of a prior without them. Look at pma.simulate(model)."
+        )
+    if history.interrupted:
+        told.append(
+            f"Training was interrupted {_after(rounds)}. The best weights so far are kept: look at "
+            "pma.plot_training."
+        )
+    elif not history.converged:
+        told.append(
+            f"max_seconds={max_seconds} cut training off before the held-out loss stopped "
+            f"improving, {_after(rounds)}. Allow more time, or look at pma.plot_training."
+        )
+    for text in told:
+        warnings.warn(text, stacklevel=3)
 
 
 def _after(rounds: int) -> str:

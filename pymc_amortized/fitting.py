@@ -18,15 +18,14 @@ from pymc_amortized.familiarity import REFERENCES, Familiarity, fit_familiarity,
 from pymc_amortized.feeding import Pairs, feed, prepared
 from pymc_amortized.fit_warnings import (
     warn_of_covariates,
-    warn_of_cut,
-    warn_of_dropped,
-    warn_of_interrupt,
     warn_of_loop,
     warn_of_no_density,
     warn_of_no_likelihood,
+    warn_of_training,
 )
 from pymc_amortized.forward import forward_sampler
 from pymc_amortized.imputation import seen_model
+from pymc_amortized.interrupts import uninterrupted
 from pymc_amortized.lengths import lengths_of
 from pymc_amortized.missing import Missing, missing_data, unknown_density
 from pymc_amortized.named_dims import plain_model
@@ -123,7 +122,8 @@ def fit(
     max_seconds : float, optional
         Time for training in seconds, by default without limit. One round of steps is always
         finished, compiling it takes some 5 seconds. A warning says if time ran out before the
-        held-out loss stopped improving. Where a user interrupts, what was learned so far is kept.
+        held-out loss stopped improving. An interrupt after the first round ends training, and what
+        was learned so far is kept.
     vectorized : bool, default False
         Whether the random functions of ``pm.Simulator`` and ``pm.CustomDist`` take parameters
         with a leading axis of draws, see :func:`pymc_amortized.simulate`.
@@ -204,39 +204,34 @@ def fit(
     preconditioner = fit_preconditioner(pairs.vector, pairs.data, layout, summaries.statistics)
     network = _network(summaries.network, flow, preconditioner, seeds[2])
     history, dropped = _train(network, preconditioner, source, seeds[3], max_seconds, progressbar)
-    used = len(source.training) + len(source.held_out)
-    used += history.rounds[-1].simulations if source.fresh else 0
-    if dropped:
-        warn_of_dropped(dropped, used + dropped)
-    if history.interrupted:
-        warn_of_interrupt(len(history.rounds))
-    elif not history.converged:
-        warn_of_cut(max_seconds, len(history.rounds))
-    return AmortizedPosterior(
-        model,
-        simulator.parameters,
-        preconditioner,
-        network,
-        _familiarity(network, preconditioner, source),
-        settings={
-            "simulations": used,
-            "dropped_simulations": dropped,
-            "vectorized": simulator.sampler.vectorized,
-            "training_seconds": time.perf_counter() - start,
-            "converged": history.converged,
-            "rounds": [list(r) for r in history.rounds],
-            "varied": _ranges(model, source),
-            "lengths": _length_ranges(model),
-            "exchangeable": found.dims,
-            "exchangeable_within": found.within,
-        },
-        missing=gaps,
-        log_joint=log_joint,
-    )
+    with uninterrupted():  # which would lose what was learned
+        amortized = AmortizedPosterior(
+            model,
+            simulator.parameters,
+            preconditioner,
+            network,
+            _familiarity(network, preconditioner, source),
+            settings={
+                "simulations": _used(source, history),
+                "dropped_simulations": dropped,
+                "vectorized": simulator.sampler.vectorized,
+                "training_seconds": time.perf_counter() - start,
+                "converged": history.converged,
+                "rounds": [list(r) for r in history.rounds],
+                "varied": _ranges(model, source),
+                "lengths": _length_ranges(model),
+                "exchangeable": found.dims,
+                "exchangeable_within": found.within,
+            },
+            missing=gaps,
+            log_joint=log_joint,
+        )
+    warn_of_training(history, dropped, _used(source, history), max_seconds)
+    return amortized
 
 
 def _check_options(simulations: Any, max_seconds: Any, **factories: Any) -> None:
-    number = isinstance(simulations, int | float | np.number)
+    number = isinstance(simulations, int | float | np.number | np.bool_)
     if number and (
         isinstance(simulations, bool)
         or not isinstance(simulations, int | np.integer)
@@ -365,6 +360,12 @@ def _train(
             advance=advance,
         )
     return history, sum(dropped)
+
+
+def _used(source: Source, history: "History") -> int:
+    """How many simulations were trained on or held out."""
+    first = len(source.training) + len(source.held_out)
+    return first + (history.rounds[-1].simulations if source.fresh else 0)
 
 
 def _familiarity(network: "Network", preconditioner: Preconditioner, source: Source) -> Familiarity:

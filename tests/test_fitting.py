@@ -160,6 +160,7 @@ def test_more_than_half_not_finite_is_refused(simulations):
     [
         ({"simulations": 5}, ValueError, "simulations: expected an integer of at least 100, got 5"),
         ({"simulations": True}, ValueError, "simulations: .* got True"),
+        ({"simulations": np.True_}, ValueError, "simulations: .* got np.True_"),
         ({"simulations": 1e4}, ValueError, "simulations: .* got 10000.0"),
         ({"max_seconds": 0}, ValueError, "max_seconds: expected a positive number, got 0"),
         ({"max_seconds": True}, ValueError, "max_seconds: .* got True"),
