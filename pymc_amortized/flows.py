@@ -48,7 +48,8 @@ def spline_coupling(
     blocks : int, default 1
         Residual blocks of one dense layer each, in each coupling.
     bins : int, default 8
-        Bins of each spline, 500 at most.
+        Bins of each spline, 500 at most. Compiling takes some 8 seconds for 100, and minutes for
+        500.
 
     Returns
     -------

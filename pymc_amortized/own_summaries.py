@@ -64,6 +64,9 @@ def read_summary(summary: Any, example: Arrays) -> Summaries:
     parts = list(summary) if isinstance(summary, list | tuple) else [summary]
     if not parts:
         raise ValueError(f"summary: expected {EXAMPLE}, got an empty list. Leave it out.")
+    layers = [part for part in parts if _is_layer(part)]
+    if len({id(layer) for layer in layers}) < len(layers):
+        raise ValueError("summary: expected different layers, got one of them twice. Name it once.")
     functions = [part for part in parts if _is_statistic(part)]
     networks = [_network(part) for part in parts if not _is_statistic(part)]
     for function in functions:

@@ -112,6 +112,7 @@ def not_finite(data):
         (not_finite, ValueError, "expected finite statistics"),
         (pma.summaries.deep_set, TypeError, "got deep_set itself"),
         ("deep set", TypeError, "summary: expected what a factory returns"),
+        ([layer()] * 2, ValueError, "expected different layers, got one of them twice"),
         ([means, 3], TypeError, "summary: expected what a factory returns.*got 3"),
     ],
 )
