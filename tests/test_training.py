@@ -365,6 +365,24 @@ def test_averaged_weights_are_free_of_the_noise_of_steps(monkeypatch: pytest.Mon
     assert np.std(averaged) < np.std(alone)
 
 
+def test_a_round_keeps_the_weights_or_their_mean_whichever_does_better(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While the loss falls fast the mean is behind; later it is ahead."""
+    every, better, seeds = [], training._better, itertools.count(1)
+
+    def spy(lent: trainer.Trainer, evaluate: Callable[[np.ndarray], float]) -> object:
+        every.append([evaluate(lent.weights()), evaluate(lent.mean_weights())])
+        return better(lent, evaluate)
+
+    monkeypatch.setattr(training, "_better", spy)
+    rounds = trained(network(), lambda: pairs(next(seeds))).rounds
+    losses = np.array(every)
+    np.testing.assert_allclose([r.held_out_loss for r in rounds], losses.min(axis=1), rtol=1e-6)
+    assert losses[0, 0] < losses[0, 1] - 1e-3
+    assert (losses[:, 1] < losses[:, 0] - 1e-3).any()
+
+
 def test_rounds_that_never_are_finite_end_in_an_error() -> None:
     calls = itertools.count(1)
 
