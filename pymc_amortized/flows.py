@@ -121,6 +121,11 @@ class SplineCouplingFlow:
 
     def __call__(self, context: tf.Tensor) -> tfd.Distribution:
         """Condition on contexts of shape (datasets, features)."""
+        base = tfd.MultivariateNormalDiag(tf.zeros([self.size]))
+        return tfd.TransformedDistribution(base, self.bijector(context))
+
+    def bijector(self, context: tf.Tensor) -> tfb.Bijector:
+        """Map standard normal noise to parameters, given contexts of shape (datasets, features)."""
         number = 1 + len(self.conditioners)
         of_affine, *of_couplings = tf.split(self.contexts(context), number, axis=-1)
         shift, log_scale = tf.split(self.affine(self.hidden(of_affine)), 2, axis=-1)
@@ -130,8 +135,7 @@ class SplineCouplingFlow:
         for order, conditioner, own in layers:
             coupling = Coupling(conditioner.kept, partial(conditioner, context=own))
             bijectors += [tfb.Invert(tfb.Permute(order)), coupling, tfb.Permute(order)]
-        base = tfd.MultivariateNormalDiag(tf.zeros([self.size]))
-        return tfd.TransformedDistribution(base, tfb.Chain(bijectors))
+        return tfb.Chain(bijectors)
 
 
 def _order(size: int, coupling: int) -> np.ndarray:

@@ -3,7 +3,6 @@
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
-from functools import partial
 from itertools import groupby
 from math import prod
 from operator import itemgetter
@@ -11,22 +10,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pymc_amortized.backend import compiled, tf, tfd, tfp
+from pymc_amortized.backend import compiled, tf
 from pymc_amortized.blocks import blocks
 from pymc_amortized.factories import recipe_of
 from pymc_amortized.layout import Inputs
+from pymc_amortized.noise import defensive_noise, standard_noise
+from pymc_amortized.pushforward import pushforward
 
 __all__ = ["VALUES", "ConditionalFlow", "Network", "Summary"]
 
 VALUES = 2**20
 """Inputs that are summarized at a time."""
-
-WIDE_PART = 0.2
-"""Part of the defensive draws whose noise is wider."""
-
-WIDTH = 0.7
-"""By how much it is wider, times the square root of the number of parameters: both kinds of noise
-then still meet where there are many."""
 
 Built = Callable[..., Any]
 
@@ -41,7 +35,11 @@ class Summary(Protocol):
 
 
 class ConditionalFlow(Protocol):
-    """What a flow factory builds: a map of a vector to a TFP distribution."""
+    """What a flow factory builds: a map of a vector to a TFP distribution.
+
+    A flow of standard normal noise may have a method ``bijector``, too, that maps the same vector
+    to the TFP bijector from noise to parameters: these are then drawn faster, and refined better.
+    """
 
     trainable_variables: Sequence[Any]
 
@@ -72,14 +70,11 @@ class Network:
         self.features = int(self.summary(tf.zeros((1, inputs.size))).shape[-1])
         self.flow: ConditionalFlow = flow(size, self.features, rng)
         self._summarize = compiled(self.summary, tf.TensorSpec((None, inputs.size), tf.float32))
-        # no XLA here: it would compile for seconds for each new number of draws, to be no faster
+        self._pushforward = pushforward(flow, self.flow, size, self.features)
         context = tf.TensorSpec((None, self.features), tf.float32)
         points = tf.TensorSpec((None, None, size), tf.float32)
         number, seeds = tf.TensorSpec((), tf.int32), tf.TensorSpec((2,), tf.int32)
-        self._draw = {
-            False: compiled(partial(self._drawn, _as_it_is), context, number, seeds),
-            True: compiled(partial(self._drawn, _defensively), context, number, seeds),
-        }
+        self._draw = compiled(self._drawn, context, number, seeds)
         self._log_prob = compiled(lambda c, p: self.flow(c).log_prob(p), context, points)
 
     def lengthened(self, inputs: Inputs) -> "Network":
@@ -171,7 +166,7 @@ class Network:
             Source of the seeds.
         defensive : bool, default False
             Draw a part from wider noise, so that importance weights are bounded where the flow's
-            tails are too light (Hesterberg 1995, Technometrics 37; Owen and Zhou 2000, JASA 95).
+            tails are too light. Of a flow that has no ``bijector`` it is not known.
 
         Returns
         -------
@@ -185,10 +180,8 @@ class Network:
         drawn = np.empty((len(features), draws, self.size), np.float32)
         log_density, log_proposal = np.empty((2, len(features), draws), np.float32)
         for some, part, context in self._blocks(features, draws):
-            seed = rng.integers(2**31, size=2, dtype=np.int32)
-            values, *densities = self._draw[defensive](context, part.stop - part.start, seed)
-            drawn[some, part] = np.swapaxes(values, 0, 1)
-            log_density[some, part], log_proposal[some, part] = map(np.transpose, densities)
+            made = self._sample(context, part.stop - part.start, rng, defensive)
+            drawn[some, part], log_density[some, part], log_proposal[some, part] = made
         return drawn, log_density, log_proposal
 
     def log_prob(self, parameters: np.ndarray, features: np.ndarray) -> np.ndarray:
@@ -221,36 +214,20 @@ class Network:
             for _, part in parts:
                 yield some, part, context
 
+    def _sample(
+        self, context: np.ndarray, draws: int, rng: np.random.Generator, defensive: bool
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        if self._pushforward is None:
+            seed = rng.integers(2**31, size=2, dtype=np.int32)
+            values, log_density = self._draw(context, draws, seed)
+            return np.swapaxes(values, 0, 1), *[np.transpose(log_density)] * 2
+        shape = len(context), draws, self.size
+        noise, *densities = (defensive_noise if defensive else standard_noise)(shape, rng)
+        values, log_det = self._pushforward(self.flow, context, noise)
+        log_density, log_proposal = (density - log_det for density in densities)
+        return values, log_density, log_proposal
+
     def _drawn(
-        self, draw: Callable[..., Any], context: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        return draw(self.flow(context), draws, seed)
-
-
-def _as_it_is(
-    distribution: tfd.Distribution, draws: tf.Tensor, seed: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    values, log_density = distribution.experimental_sample_and_log_prob(draws, seed=seed)
-    return values, log_density, log_density
-
-
-def _defensively(
-    distribution: tfd.Distribution, draws: tf.Tensor, seed: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Draw from a flow with a part of its normal noise wider; from anything else as it is."""
-    if not isinstance(getattr(distribution, "distribution", None), tfd.MultivariateNormalDiag):
-        return _as_it_is(distribution, draws, seed)
-    batch, size = distribution.batch_shape_tensor(), distribution.event_shape[-1]
-    shape = tf.concat([[draws], batch], axis=0)
-    wide = 1 + WIDTH / size**0.5
-    is_wide = tf.random.stateless_uniform(shape, seed + 1) < WIDE_PART
-    scale = tf.where(is_wide, wide, 1.0)[..., None]
-    noise = scale * tf.random.stateless_normal(tf.concat([shape, [size]], axis=0), seed)
-    squares = tf.reduce_sum(noise**2, axis=-1)
-    own = -squares / 2 - size / 2 * np.log(2 * np.pi)
-    spread = squares / 2 * (1 - wide**-2) - size * np.log(wide) + np.log(WIDE_PART)
-    mixture = own + tfp.math.log_add_exp(np.float32(np.log(1 - WIDE_PART)), spread)
-    bijector = distribution.bijector
-    values = bijector.forward(noise)
-    log_det = bijector.forward_log_det_jacobian(noise, event_ndims=1)
-    return values, own - log_det, mixture - log_det
+        self, context: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        return self.flow(context).experimental_sample_and_log_prob(draws, seed=seed)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pymc_amortized import blocks, flows, networks, summaries
+from pymc_amortized import blocks, flows, noise, summaries
 from pymc_amortized.backend import tf, tfd
 from pymc_amortized.layout import Inputs, flat_inputs
 from pymc_amortized.networks import Network
@@ -147,7 +147,7 @@ def test_defensive_draws_have_the_density_that_comes_with_them(trained: Network)
     drawn, log_density, log_proposal = trained.sample(data(), 4000, rng, defensive=True)
     np.testing.assert_allclose(trained.log_prob(drawn, data()), log_density, atol=5e-3)
     weights = np.exp(log_density - log_proposal)
-    assert weights.max() < 1 / (1 - networks.WIDE_PART) + 0.01
+    assert weights.max() < 1 / (1 - noise.WIDE_PART) + 0.01
     error = weights.std(axis=1) / np.sqrt(4000)
     np.testing.assert_array_less(np.abs(weights.mean(axis=1) - 1), 4.5 * error)
     plain, *_ = trained.sample(data(), 4000, np.random.default_rng(11))
