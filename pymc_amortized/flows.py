@@ -2,7 +2,9 @@
 
 A factory takes sizes only and returns a function ``(size, features, rng) -> flow``, which training
 calls once the model is known. A flow maps a context tensor of shape (datasets, features) to a
-distribution with that batch shape and event shape (size,), and has ``trainable_variables``.
+distribution with that batch shape and event shape (size,), and has ``trainable_variables``. If that
+is a distribution of transformed standard normal noise, a method ``bijector``, of the same context,
+may return what transforms it: draws are then made faster, and proposals defensive.
 """
 
 from collections.abc import Callable

@@ -286,6 +286,8 @@ def _label(
     bare: Collection[str] = (),
 ) -> xr.Dataset:
     """Label `values`; those named in `bare` have no leading dims."""
+    if not values:
+        return xr.Dataset()  # ArviZ would take a millisecond
     values = {name: np.asarray(value) for name, value in values.items()}
     model_coords, model_dims = coords_and_dims_for_inferencedata(model)
     model_coords = model_coords | _shorter_coords(model, values, model_dims)

@@ -38,7 +38,7 @@ class ConditionalFlow(Protocol):
     """What a flow factory builds: a map of a vector to a TFP distribution.
 
     A flow of standard normal noise may have a method ``bijector``, too, that maps the same vector
-    to the TFP bijector from noise to parameters: these are then drawn faster, and refined better.
+    to the TFP bijector from noise to parameters.
     """
 
     trainable_variables: Sequence[Any]

@@ -4,6 +4,7 @@ import os
 import pickle
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +23,9 @@ BLOCKS = 32
 
 FEWEST = ROWS // 2
 """Draws of a dataset for which blocks are worth what is left empty of them."""
+
+WORTH = 8
+"""In a thread of their own at least."""
 
 KEPT = 8
 """Architectures that stay in memory at most."""
@@ -96,8 +100,8 @@ class Pushforward:
             )
             return values.numpy()[:number], log_det.numpy()[:number]
 
-        with ThreadPoolExecutor(_threads()) as pool:
-            found = pool.map(pushed, _parts(len(rows)))
+        parts = _parts(len(rows))
+        found = _pool().map(pushed, parts) if len(parts) > 1 else map(pushed, parts)
         values, log_det = map(np.concatenate, zip(*found, strict=True))
         shape = datasets, each * ROWS
         return values.reshape(*shape, size)[:, :draws], log_det.reshape(shape)[:, :draws]
@@ -167,9 +171,15 @@ def _threads() -> int:
     return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
 
 
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """One for all calls: TensorFlow needs milliseconds to meet a new thread."""
+    return ThreadPoolExecutor(_threads(), "pushforward")
+
+
 def _parts(blocks: int) -> list[slice]:
-    """Cut blocks into calls that keep all threads busy."""
-    calls = max(-(-blocks // BLOCKS), min(_threads(), blocks))
+    """Cut blocks into calls that keep all threads busy, where that is worth it."""
+    calls = max(-(-blocks // BLOCKS), min(_threads(), blocks // WORTH))
     edges = np.linspace(0, blocks, calls + 1).astype(int).tolist()
     return [slice(*pair) for pair in pairwise(edges)]
 

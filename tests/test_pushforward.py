@@ -89,7 +89,7 @@ def test_weights_are_those_of_the_moment() -> None:
 
 
 def test_the_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    one, arrays = flow(1), given(3, 1000)
+    one, arrays = flow(1), given(3, 3000)
     push = pushforward.pushforward(BUILT, one, SIZE, FEATURES)
     every = []
     for threads in (1, 2, 5):

@@ -9,7 +9,7 @@ from scipy import stats
 from trained import untrained
 
 import pymc_amortized as pma
-from pymc_amortized import networks
+from pymc_amortized import noise
 from pymc_amortized.data import Datasets
 from pymc_amortized.refinement import Diagnosis, diagnose, more_proposals, resample, untrusted
 from pymc_amortized.results import warn_of_weights
@@ -158,7 +158,7 @@ def test_group_has_a_value_a_dataset_and_draws_are_those_weighted() -> None:
         assert np.isfinite(raw.amortized[name])
     stats_ = refined.sample_stats
     excess = stats_["log_weight"] - (stats_["lp"] - stats_["log_q"])
-    assert excess.max() < -np.log(1 - networks.WIDE_PART) + 1e-5  # of the wider proposal
+    assert excess.max() < -np.log(1 - noise.WIDE_PART) + 1e-5  # of the wider proposal
     raw_stats = raw.sample_stats
     np.testing.assert_allclose(raw_stats["log_weight"], raw_stats["lp"] - raw_stats["log_q"])
     unconstrained = np.log(refined.posterior["rate"].to_numpy().ravel())
