@@ -90,9 +90,10 @@ def labelled_groups(
 
 def _trimmed(model: pm.Model, drawn: Drawn, datasets: Datasets) -> tuple[Drawn, Datasets]:
     """Arrays as long as the longest of these datasets."""
-    lengths, dims = lengths_of(model), dims_of(model)
+    lengths = lengths_of(model)
     if lengths is None:
         return drawn, datasets
+    dims = dims_of(model)
     data = {name: datasets.values[name] for name in observed_names(model)}
     own = lengths_in(data, dims, list(lengths.pools))
     longest = {dim: int(each.max()) for dim, each in own.items()}
