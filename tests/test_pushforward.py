@@ -53,10 +53,13 @@ def check_pushed(
     [
         (1, 1),
         (5, pushforward.FEWEST - 1),
-        (3, pushforward.FEWEST),
-        (2, pushforward.ROWS),
+        (100, pushforward.FEWEST - 1),
+        (100, pushforward.FEWEST),
+        (33, pushforward.ROWS),
         (40, pushforward.ROWS + 1),
-        (1, MANY),
+        (1, pushforward.FEW),
+        (1, pushforward.FEW + 1),
+        (2, MANY),
         (2, MANY + 1),
     ],
 )
@@ -66,7 +69,7 @@ def test_any_number_of_datasets_and_draws(datasets: int, draws: int) -> None:
     check_pushed(push(one, *arrays), one, *arrays)
 
 
-@pytest.mark.parametrize("draws", [10, 300])
+@pytest.mark.parametrize("draws", [10, pushforward.FEW])
 def test_the_same_architecture_is_compiled_once(draws: int) -> None:
     one, other, arrays = flow(1), flow(2), given(3, draws)
     push = pushforward.pushforward(BUILT, one, SIZE, FEATURES)
@@ -79,8 +82,9 @@ def test_the_same_architecture_is_compiled_once(draws: int) -> None:
         assert pushforward.pushforward(built, new, SIZE, features) is not push
 
 
-def test_weights_are_those_of_the_moment() -> None:
-    one, other, arrays = flow(1), flow(2), given(2, 300)
+@pytest.mark.parametrize("draws", [10, pushforward.FEW])
+def test_weights_are_those_of_the_moment(draws: int) -> None:
+    one, other, arrays = flow(1), flow(2), given(2, draws)
     push = pushforward.pushforward(BUILT, one, SIZE, FEATURES)
     push(one, *arrays)
     for mine, theirs in zip(one.trainable_variables, other.trainable_variables, strict=True):
@@ -122,7 +126,7 @@ class Scaled:
 
 
 @pytest.mark.usefixtures("_none_kept")
-@pytest.mark.parametrize("draws", [10, 300])
+@pytest.mark.parametrize("draws", [10, pushforward.FEW])
 def test_users_own_flows_are_pushed_by_themselves(draws: int) -> None:
     one, (context, noise) = Scaled(SIZE, FEATURES, np.random.default_rng(1)), given(2, draws)
     push = pushforward.pushforward(Scaled, one, SIZE, FEATURES)
