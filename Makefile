@@ -26,9 +26,10 @@ help:
 demo: $(VENV)/.installed
 	$(python) examples/gapminder.py $(ARGS)
 
+# Files by name: by number of tests the longest files, which have few, would come last.
 test: $(VENV)/.installed-test
 	$(one_thread) MPLBACKEND=agg \
-		$(python) -m pytest -n auto --maxprocesses 2 --dist loadfile $(ARGS)
+		$(python) -m pytest -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 benchmarks: $(VENV)/.installed-test
 	set -e; for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(python) "$$file" $(ARGS); done
