@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-__all__ = ["compiled", "keras", "tf", "tfb", "tfd", "tfp"]
+__all__ = ["check_not_forked", "compiled", "keras", "tf", "tfb", "tfd", "tfp"]
+
+_process = os.getpid()
 
 
 @contextmanager
@@ -43,6 +45,22 @@ if keras.backend.backend() != "tensorflow":
         "KERAS_BACKEND: expected 'tensorflow', on which TensorFlow Probability's flows run, got "
         f"{keras.backend.backend()!r}. Unset it, or train in a process of its own."
     )
+
+
+def check_not_forked() -> None:
+    """Refuse to run in a fork of the process that loaded TensorFlow, where calls never end.
+
+    Raises
+    ------
+    RuntimeError
+        Naming the cure.
+    """
+    if os.getpid() != _process:
+        raise RuntimeError(
+            "pymc_amortized: expected the process that loaded TensorFlow, got a fork of it, in "
+            "which TensorFlow would wait for threads that are not there. Start processes by "
+            'multiprocessing.get_context("spawn"), and call pma.load in each.'
+        )
 
 
 def compiled(

@@ -2,9 +2,10 @@
 
 A factory takes sizes only and returns a function ``(size, features, rng) -> flow``, which training
 calls once the model is known. A flow maps a context tensor of shape (datasets, features) to a
-distribution with that batch shape and event shape (size,), and has ``trainable_variables``. If that
-is a distribution of transformed standard normal noise, a method ``bijector``, of the same context,
-may return what transforms it: draws are then made faster, and proposals defensive.
+distribution with that batch shape and event shape (size,), and has ``trainable_variables``, objects
+of ``keras.Variable``. If that is a distribution of transformed standard normal noise, a method
+``bijector``, of the same context, may return what transforms it: draws are then made faster, and
+proposals defensive.
 """
 
 from collections.abc import Callable
@@ -69,7 +70,7 @@ def spline_coupling(
     """
     sizes = {"couplings": couplings, "width": width, "blocks": blocks, "bins": bins}
     for name, value in sizes.items():
-        if value is not None:
+        if value is not None or name in ("blocks", "bins"):
             check_count(name, value, least=LEAST[name])
     if bins > MOST_BINS:
         raise ValueError(f"bins: expected at most {MOST_BINS}, got {bins}.")

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pymc_amortized.backend import compiled, tf
+from pymc_amortized.backend import check_not_forked, compiled, keras, tf
 from pymc_amortized.blocks import blocks
 from pymc_amortized.factories import recipe_of
 from pymc_amortized.layout import Inputs
@@ -63,12 +63,13 @@ class Network:
     """
 
     def __init__(self, summary: Built, flow: Built, inputs: Inputs, size: int, seed: int) -> None:
+        check_not_forked()
         rng = np.random.default_rng(seed)
         self.inputs, self.size = inputs, size
         self.factories = {"summary": summary, "flow": flow}
-        self.summary: Summary = summary(inputs, rng)
+        self.summary: Summary = _checked("summary", summary(inputs, rng))
         self.features = int(self.summary(tf.zeros((1, inputs.size))).shape[-1])
-        self.flow: ConditionalFlow = flow(size, self.features, rng)
+        self.flow: ConditionalFlow = _checked("flow", flow(size, self.features, rng))
         self._summarize = compiled(self.summary, tf.TensorSpec((None, inputs.size), tf.float32))
         self._pushforward = pushforward(flow, self.flow, size, self.features)
         context = tf.TensorSpec((None, self.features), tf.float32)
@@ -231,3 +232,20 @@ class Network:
         self, context: tf.Tensor, draws: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         return self.flow(context).experimental_sample_and_log_prob(draws, seed=seed)
+
+
+def _checked(argument: str, part: Any) -> Any:
+    """What a user's function built, if it can be trained."""
+    variables = getattr(part, "trainable_variables", None)
+    if variables is None or not callable(part):
+        raise TypeError(
+            f"{argument}: expected a function that returns a callable with `trainable_variables`, "
+            f"got one that returns {part!r}. See the module pymc_amortized.flows."
+        )
+    for variable in variables:
+        if not isinstance(variable, keras.Variable):
+            raise TypeError(
+                f"{argument}: expected keras.Variable objects in `trainable_variables`, got "
+                f"{type(variable).__name__}. Make them by keras.Variable(values)."
+            )
+    return part

@@ -2,8 +2,10 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from os import PathLike
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,7 +65,8 @@ PSIS = _Default("psis")
 class AmortizedPosterior:
     """The posterior of a model for any dataset, trained once.
 
-    Made by :func:`pymc_amortized.fit` or :func:`pymc_amortized.load`.
+    Made by :func:`pymc_amortized.fit` or :func:`pymc_amortized.load`. Threads may share it: their
+    calls wait for each other. Processes have to be spawned, not forked, and to load it each.
 
     Parameters
     ----------
@@ -108,6 +111,7 @@ class AmortizedPosterior:
         self._parts = Machinery(model, parameters, *trained, vectorized, gaps, log_joint)
         self._constants = constant_values(model)
         self._longer: dict[tuple[Any, ...], AmortizedPosterior] = {}
+        self._lock = RLock()
 
     def __repr__(self) -> str:
         """Name what is inferred from what, and the dims whose order is of no account."""
@@ -221,30 +225,38 @@ class AmortizedPosterior:
         check_count("draws", draws)
         check_count("chains", chains)
         refined = self._refines(refine)
-        if longest := too_long(self.model, observed):
-            options = {"draws": draws, "chains": chains, "var_names": var_names, "refine": refined}
-            options |= {"predictive": predictive, "random_seed": random_seed}
-            return self._lengthened(longest).sample(observed, **options, progressbar=progressbar)
-        datasets = self._read(observed)
-        drawn = self._parts.draw(
-            datasets.values,
-            names,
-            (chains, draws),
-            generator(random_seed),
-            refine=refined,
-            predictive=predictive,
-            progressbar=progressbar,
-        )
-        if refined == "auto":
-            warn_of_chains(drawn, draws, datasets)
-        warn_of_nothing(datasets, self._missing.draw)
-        warn_of_lengths(self.settings.get("lengths", {}), self._parts.ends, datasets)
-        warn_of_ranges(self.settings.get("varied", {}), datasets)
-        warn_of_surprise(drawn.diagnosis["surprise"], datasets)
-        if refined:
-            warn_of_weights(drawn, draws * chains, datasets)
-        groups = labelled_groups(self.model, drawn, (chains, draws), datasets)
-        return assemble(groups, self._attributes(time.perf_counter() - started))
+        with self._turn():
+            if longest := too_long(self.model, observed):
+                options = {
+                    "draws": draws,
+                    "chains": chains,
+                    "var_names": var_names,
+                    "refine": refined,
+                }
+                options |= {"predictive": predictive, "random_seed": random_seed}
+                return self._lengthened(longest).sample(
+                    observed, **options, progressbar=progressbar
+                )
+            datasets = self._read(observed)
+            drawn = self._parts.draw(
+                datasets.values,
+                names,
+                (chains, draws),
+                generator(random_seed),
+                refine=refined,
+                predictive=predictive,
+                progressbar=progressbar,
+            )
+            if refined == "auto":
+                warn_of_chains(drawn, draws, datasets)
+            warn_of_nothing(datasets, self._missing.draw)
+            warn_of_lengths(self.settings.get("lengths", {}), self._parts.ends, datasets)
+            warn_of_ranges(self.settings.get("varied", {}), datasets)
+            warn_of_surprise(drawn.diagnosis["surprise"], datasets)
+            if refined:
+                warn_of_weights(drawn, draws * chains, datasets)
+            groups = labelled_groups(self.model, drawn, (chains, draws), datasets)
+            return assemble(groups, self._attributes(time.perf_counter() - started))
 
     def log_prob(
         self,
@@ -278,9 +290,10 @@ class AmortizedPosterior:
         TypeError, ValueError
             If names, shapes or coords are not those of the model's variables.
         """
-        datasets = self._read(observed)
-        points = read_points(self.model, self._parameters.names, parameters, datasets)
-        return points.labelled(self._parts.sampler.log_prob(points, datasets.values))
+        with self._turn():
+            datasets = self._read(observed)
+            points = read_points(self.model, self._parameters.names, parameters, datasets)
+            return points.labelled(self._parts.sampler.log_prob(points, datasets.values))
 
     def calibrate(
         self,
@@ -355,27 +368,30 @@ class AmortizedPosterior:
         """
         check_count("simulations", simulations, least=FEWEST_SIMULATIONS)
         check_count("draws", draws)
-        check_unchanged(self.model, self._parameters.free, self._constants)
-        datasets = None if observed is None else self._read(observed)
-        check_condition(self._parts.unweighted, datasets)
-        rng = generator(random_seed)
-        total = simulations * draws
-        with progress_bar("Calibrating", total, disable=not progressbar) as advance:
-            given = None if datasets is None else datasets.values
-            if given is None:
-                simulated = self._parts.forward.draw(simulations, int(rng.integers(2**31)))
-            else:
-                drawn = replicate(self._parts.sampler, self._parts.predict, given, simulations, rng)
-                warn_of_surprise(drawn.diagnosis["surprise"], datasets)
-                warn_of_weights(drawn, simulations, datasets)
-                simulated = {n: v[0] for n, v in {**drawn.values, **drawn.predicted}.items()}
-                varied = varied_names(self.model)
-                simulated |= {n: np.repeat(given[n], simulations, axis=0) for n in varied}
-            missing = self._missing if given is None else self._missing.like(given)
-            parts = (self.model, self._parts.sampler, missing)
-            groups = calibrate(*parts, simulated, draws, rng, given=given)
-            advance(total)
-        return assemble(groups)
+        with self._turn():
+            check_unchanged(self.model, self._parameters.free, self._constants)
+            datasets = None if observed is None else self._read(observed)
+            check_condition(self._parts.unweighted, datasets)
+            rng = generator(random_seed)
+            total = simulations * draws
+            with progress_bar("Calibrating", total, disable=not progressbar) as advance:
+                given = None if datasets is None else datasets.values
+                if given is None:
+                    simulated = self._parts.forward.draw(simulations, int(rng.integers(2**31)))
+                else:
+                    drawn = replicate(
+                        self._parts.sampler, self._parts.predict, given, simulations, rng
+                    )
+                    warn_of_surprise(drawn.diagnosis["surprise"], datasets)
+                    warn_of_weights(drawn, simulations, datasets)
+                    simulated = {n: v[0] for n, v in {**drawn.values, **drawn.predicted}.items()}
+                    varied = varied_names(self.model)
+                    simulated |= {n: np.repeat(given[n], simulations, axis=0) for n in varied}
+                missing = self._missing if given is None else self._missing.like(given)
+                parts = (self.model, self._parts.sampler, missing)
+                groups = calibrate(*parts, simulated, draws, rng, given=given)
+                advance(total)
+            return assemble(groups)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write everything to one safetensors file, which holds numbers and no code.
@@ -394,6 +410,22 @@ class AmortizedPosterior:
 
         parts = (self._preconditioner, self._network, self._familiarity, self._missing)
         write(path, self.model, *parts, self.settings, self._parameters.names)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Let threads wait for each other: PyTensor's functions serve one call at a time."""
+        from pymc_amortized.backend import check_not_forked
+
+        check_not_forked()
+        with self._lock:
+            yield
+
+    def __reduce__(self) -> Any:
+        """Refuse to be pickled or copied."""
+        raise TypeError(
+            "AmortizedPosterior: cannot be pickled or copied. Write it with its method `save`, "
+            "and read it with pma.load."
+        )
 
     def _read(self, observed: Observed | None) -> Datasets:
         check_unchanged(self.model, self._parameters.free, self._constants)

@@ -143,7 +143,7 @@ def threshold(proposals: int) -> float:
     Vehtari, Simpson, Gelman, Yao and Gabry (2024), Pareto smoothed importance sampling, JMLR 25,
     equation 14.
     """
-    return min(1 - 1 / np.log10(proposals), LARGEST_K)
+    return min(1 - 1 / np.log10(max(proposals, 2)), LARGEST_K)
 
 
 def untrusted(
@@ -190,7 +190,8 @@ def diagnose(log_weight: np.ndarray) -> Diagnosis:
     usable = np.isfinite(largest)
     safe = np.where(usable[:, None], log_weight, 0.0)
     tail = int(min(0.2 * proposals, 3 * np.sqrt(proposals)))
-    flat = np.partition(safe, -tail, axis=1)[:, -tail] == safe.max(axis=1) if tail else True
+    smallest = np.partition(safe, -tail, axis=1)[:, -tail] if tail else largest
+    flat = smallest == safe.max(axis=1)
     relative = np.exp(safe - safe.max(axis=1, keepdims=True))
     total = relative.sum(axis=1)
     weights = relative / total[:, None]

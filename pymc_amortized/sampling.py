@@ -267,11 +267,11 @@ class Sampler(NamedTuple):
         encoded = self._encoded(observed)
         shape = len(encoded.features), draws
         sample = partial(self.network.sample, rng=rng, defensive=defensive)
+        vector = np.empty((*shape, self.parameters.size))  # or an error, if there is no room
         parts = list(blocks(*shape))
         calls = (
             partial(sample, encoded.features[some], part.stop - part.start) for some, part in parts
         )
-        vector = np.empty((*shape, self.parameters.size))
         names = ["log_q"] if self.density is None else ["lp", "log_q", "log_weight"]
         statistics = {name: np.empty(shape) for name in names}
         with ahead(calls) as drawn:

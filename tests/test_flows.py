@@ -137,6 +137,8 @@ def test_one_parameter_reaches_a_skewed_posterior(log_rate: Network, count: int)
         ({"width": 2.5}, "width: expected an integer of at least 1, got 2.5"),
         ({"blocks": True}, "blocks: expected an integer of at least 0, got True"),
         ({"bins": 0}, "bins: expected an integer of at least 1, got 0"),
+        ({"bins": None}, "bins: expected an integer of at least 1, got None"),
+        ({"blocks": None}, "blocks: expected an integer of at least 0, got None"),
         ({"bins": 501}, "bins: expected at most 500, got 501"),
     ],
 )

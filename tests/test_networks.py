@@ -1,5 +1,7 @@
 """Summary and flow as one: each dataset's draws follow its own data, however they are cut."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -152,3 +154,25 @@ def test_defensive_draws_have_the_density_that_comes_with_them(trained: Network)
     np.testing.assert_array_less(np.abs(weights.mean(axis=1) - 1), 4.5 * error)
     plain, *_ = trained.sample(data(), 4000, np.random.default_rng(11))
     assert np.square(drawn).mean() > 1.05 * np.square(plain).mean()
+
+
+class Plain(Around):
+    """A flow of variables that are not Keras's."""
+
+    def __init__(self, size: int, features: int, rng: np.random.Generator) -> None:
+        super().__init__(size, features, rng)
+        self.trainable_variables = [tf.Variable(0.0)]
+
+
+@pytest.mark.parametrize(
+    ("built", "message"),
+    [
+        (lambda *_: None, "expected a function that returns a callable .* that returns None"),
+        (Plain, "expected keras.Variable objects in `trainable_variables`, got ResourceVariable"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(built: Callable[..., object], message: str) -> None:
+    with pytest.raises(TypeError, match=f"flow: {message}"):
+        Network(Copy, built, INPUTS, SIZE, seed=1)
+    with pytest.raises(TypeError, match="summary: expected a function"):
+        Network(lambda *_: None, Around, INPUTS, SIZE, seed=1)

@@ -50,6 +50,14 @@ def test_nothing_is_trusted_whose_tail_cannot_be_told() -> None:
     assert not few.any()
 
 
+@pytest.mark.parametrize("proposals", [1, 2, 24])
+def test_few_proposals_have_weights_but_no_tail(proposals: int) -> None:
+    found = diagnose(np.full((3, proposals), 2.0))
+    assert np.isnan(found.pareto_k).all()
+    np.testing.assert_allclose(found.weights, 1 / proposals)
+    np.testing.assert_allclose(found.log_marginal_likelihood, 2.0)
+
+
 def test_effective_sample_size_is_that_of_the_weights() -> None:
     """With bounded weights: the mean squared weight is 4^2 Gamma(4) / 3^4."""
     squared = 16 * 6 / 81
