@@ -4,14 +4,14 @@ import os
 import pickle
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from pymc_amortized.backend import compiled, keras, tf
-from pymc_amortized.factories import recipe_of
+from pymc_amortized.factories import built_by, recipe_of
 
 __all__ = ["Pushforward", "pushforward"]
 
@@ -28,13 +28,8 @@ FEW = 2**13
 """Draws of all datasets that are not worth a compilation of seconds: blocks would spare them
 milliseconds. By the number alone, so that results do not depend on what was compiled before."""
 
-WORTH = 8
-"""In a thread of their own at least."""
-
 KEPT = 8
 """Architectures that stay in memory at most."""
-
-_kept: dict[bytes, "Pushforward"] = {}
 
 Pushed = tuple[np.ndarray, np.ndarray]
 
@@ -104,8 +99,7 @@ class Pushforward:
             )
             return values.numpy()[:number], log_det.numpy()[:number]
 
-        parts = _parts(len(rows))
-        found = _pool().map(pushed, parts) if len(parts) > 1 else map(pushed, parts)
+        found = _pool().map(pushed, _parts(len(rows)))
         values, log_det = map(np.concatenate, zip(*found, strict=True))
         shape = datasets, each * ROWS
         return values.reshape(*shape, size)[:, :draws], log_det.reshape(shape)[:, :draws]
@@ -161,14 +155,15 @@ def pushforward(
     recipe = recipe_of("flow", built)
     if recipe is None:  # may hold what cannot be seen from here
         return Pushforward(flow, size, features)
-    key = pickle.dumps((recipe, size, features))
-    if key not in _kept:
-        twin = built(size, features, np.random.default_rng(0))
-        _kept[key] = Pushforward(twin, size, features)
-    _kept[key] = found = _kept.pop(key)  # the last to be forgotten
-    while len(_kept) > KEPT:
-        del _kept[next(iter(_kept))]
-    return found
+    return _kept(pickle.dumps((recipe, size, features)))
+
+
+@lru_cache(KEPT)
+def _kept(architecture: bytes) -> Pushforward:
+    """That of a flow that is no one's, so that no one's weights stay in memory."""
+    recipe, size, features = pickle.loads(architecture)
+    twin = built_by("flow", recipe)(size, features, np.random.default_rng(0))
+    return Pushforward(twin, size, features)
 
 
 def _threads() -> int:
@@ -182,8 +177,8 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def _parts(blocks: int) -> list[slice]:
-    """Cut blocks into calls that keep all threads busy, where that is worth it."""
-    calls = max(-(-blocks // BLOCKS), min(_threads(), blocks // WORTH))
+    """Cut blocks into calls that keep all threads busy."""
+    calls = max(-(-blocks // BLOCKS), min(_threads(), blocks))
     edges = np.linspace(0, blocks, calls + 1).astype(int).tolist()
     return [slice(*pair) for pair in pairwise(edges)]
 
