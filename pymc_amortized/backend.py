@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-__all__ = ["check_not_forked", "compiled", "keras", "tf", "tfb", "tfd", "tfp"]
+from pymc_amortized.sharing import note_process
 
-_process = os.getpid()
+__all__ = ["compiled", "keras", "tf", "tfb", "tfd", "tfp"]
 
 
 @contextmanager
@@ -40,27 +40,13 @@ with _silence():
     tfb, tfd = tfp.bijectors, tfp.distributions
     tf.config.list_physical_devices()  # looks for accelerators, and logs that there are none
 
+note_process()
+
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
         "KERAS_BACKEND: expected 'tensorflow', on which TensorFlow Probability's flows run, got "
         f"{keras.backend.backend()!r}. Unset it, or train in a process of its own."
     )
-
-
-def check_not_forked() -> None:
-    """Refuse to run in a fork of the process that loaded TensorFlow, where calls never end.
-
-    Raises
-    ------
-    RuntimeError
-        Naming the cure.
-    """
-    if os.getpid() != _process:
-        raise RuntimeError(
-            "pymc_amortized: expected the process that loaded TensorFlow, got a fork of it, in "
-            "which TensorFlow would wait for threads that are not there. Start processes by "
-            'multiprocessing.get_context("spawn"), and call pma.load in each.'
-        )
 
 
 def compiled(

@@ -92,9 +92,9 @@ def _warn_of_unknown(error: xr.DataArray) -> None:
         names = ", ".join(map(str, error["model"].to_numpy()[~known.to_numpy()]))
         warnings.warn(
             f"The marginal likelihood by {names} is not known for every dataset, because Pareto k "
-            "of the weights that tell it is too large: do not trust the probabilities there, whose "
-            "error is NaN. Train longer, or look whether these data are like those that the model "
-            "simulates.",
+            "of the weights that tell it is too large, or unknown because there are fewer than 25 "
+            "draws: do not trust the probabilities there, whose error is NaN. Train longer, draw "
+            "more, or look whether these data are like those that the model simulates.",
             stacklevel=3,
         )
 

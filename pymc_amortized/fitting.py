@@ -35,6 +35,7 @@ from pymc_amortized.posterior import AmortizedPosterior
 from pymc_amortized.preconditioning import Preconditioner, fit_preconditioner
 from pymc_amortized.progress import progress_bar
 from pymc_amortized.refusals import check_model, check_prior
+from pymc_amortized.sharing import check_not_forked
 from pymc_amortized.simulation import Simulator
 from pymc_amortized.sources import FEWEST_SIMULATIONS, Source, simulation_source
 from pymc_amortized.structure import (
@@ -155,6 +156,8 @@ def fit(
         (``pm.Flat``), or stands for something that simulations leave out (``pm.Minibatch``, a
         ``pm.Potential`` of data, a transform that restricts), or a free one is discrete and
         multivariate, or has no density by coordinates of its own (a prior with point masses).
+    RuntimeError
+        In a fork of a process that loaded TensorFlow.
     TypeError, ValueError
         If `vary` names what is no ``pm.Data`` that distributions depend on and no dim, or what they
         are drawn from does not fit, or the model fixes the length of a dim; if `missing`,
@@ -179,6 +182,7 @@ def fit(
     >>> amortized
     AmortizedPosterior(rate | y)
     """
+    check_not_forked()
     model = seen_model(plain_model(pm.modelcontext(model)))
     check_model(model)
     names = chosen_names(var_names, free_names(model))

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pymc_amortized.backend import check_not_forked, compiled, keras, tf
+from pymc_amortized.backend import compiled, keras, tf
 from pymc_amortized.blocks import blocks
 from pymc_amortized.factories import recipe_of
 from pymc_amortized.layout import Inputs
@@ -63,7 +63,6 @@ class Network:
     """
 
     def __init__(self, summary: Built, flow: Built, inputs: Inputs, size: int, seed: int) -> None:
-        check_not_forked()
         rng = np.random.default_rng(seed)
         self.inputs, self.size = inputs, size
         self.factories = {"summary": summary, "flow": flow}

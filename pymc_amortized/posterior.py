@@ -2,10 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from os import PathLike
-from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +33,7 @@ from pymc_amortized.results import (
     warn_of_surprise,
     warn_of_weights,
 )
+from pymc_amortized.sharing import Turns
 from pymc_amortized.structure import (
     check_unchanged,
     observed_names,
@@ -111,7 +110,7 @@ class AmortizedPosterior:
         self._parts = Machinery(model, parameters, *trained, vectorized, gaps, log_joint)
         self._constants = constant_values(model)
         self._longer: dict[tuple[Any, ...], AmortizedPosterior] = {}
-        self._lock = RLock()
+        self._turns = Turns()
 
     def __repr__(self) -> str:
         """Name what is inferred from what, and the dims whose order is of no account."""
@@ -225,7 +224,7 @@ class AmortizedPosterior:
         check_count("draws", draws)
         check_count("chains", chains)
         refined = self._refines(refine)
-        with self._turn():
+        with self._turns:
             if longest := too_long(self.model, observed):
                 options = {
                     "draws": draws,
@@ -290,7 +289,7 @@ class AmortizedPosterior:
         TypeError, ValueError
             If names, shapes or coords are not those of the model's variables.
         """
-        with self._turn():
+        with self._turns:
             datasets = self._read(observed)
             points = read_points(self.model, self._parameters.names, parameters, datasets)
             return points.labelled(self._parts.sampler.log_prob(points, datasets.values))
@@ -368,7 +367,7 @@ class AmortizedPosterior:
         """
         check_count("simulations", simulations, least=FEWEST_SIMULATIONS)
         check_count("draws", draws)
-        with self._turn():
+        with self._turns:
             check_unchanged(self.model, self._parameters.free, self._constants)
             datasets = None if observed is None else self._read(observed)
             check_condition(self._parts.unweighted, datasets)
@@ -410,15 +409,6 @@ class AmortizedPosterior:
 
         parts = (self._preconditioner, self._network, self._familiarity, self._missing)
         write(path, self.model, *parts, self.settings, self._parameters.names)
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Let threads wait for each other: PyTensor's functions serve one call at a time."""
-        from pymc_amortized.backend import check_not_forked
-
-        check_not_forked()
-        with self._lock:
-            yield
 
     def __reduce__(self) -> Any:
         """Refuse to be pickled or copied."""

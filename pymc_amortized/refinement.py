@@ -54,7 +54,7 @@ class Diagnosis(NamedTuple):
     log_marginal_likelihood : ndarray of shape (datasets,)
         Log of the mean raw weight; NaN where no weights exist.
     log_marginal_likelihood_error : ndarray of shape (datasets,)
-        Its Monte Carlo standard error; infinite where Pareto k is too large to tell.
+        Its Monte Carlo standard error; infinite where Pareto k is too large, or is NaN.
     """
 
     weights: np.ndarray
@@ -215,7 +215,7 @@ def diagnose(log_weight: np.ndarray) -> Diagnosis:
 def _error(variance: np.ndarray, pareto_k: np.ndarray, proposals: int) -> np.ndarray:
     """Relative standard error of a mean of weights, if their tail lets it be known."""
     error = np.sqrt(np.maximum(variance, 0.0) / proposals)
-    return np.where(pareto_k > threshold(proposals), np.inf, error)
+    return np.where(pareto_k <= threshold(proposals), error, np.inf)  # NaN tells nothing
 
 
 def resample(weights: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:

@@ -24,6 +24,7 @@ from pymc_amortized.posterior import AmortizedPosterior
 from pymc_amortized.preconditioning import Preconditioner
 from pymc_amortized.probes import check_probes, probes
 from pymc_amortized.refusals import check_model
+from pymc_amortized.sharing import check_not_forked
 from pymc_amortized.structure import (
     constant_data,
     free_names,
@@ -145,6 +146,8 @@ def load(path: str | PathLike[str], model: pm.Model | None = None) -> AmortizedP
         If there is no such file.
     ValueError
         If the file is truncated, altered or of another kind, or the model another one.
+    RuntimeError
+        In a fork of a process that loaded TensorFlow.
 
     Examples
     --------
@@ -152,6 +155,7 @@ def load(path: str | PathLike[str], model: pm.Model | None = None) -> AmortizedP
     """
     from pymc_amortized.networks import Network
 
+    check_not_forked()
     model = seen_model(plain_model(pm.modelcontext(model)))
     header, arrays = _read(path)
     check_model(model)

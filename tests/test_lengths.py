@@ -6,6 +6,7 @@ import pytensor.tensor as pt
 import pytest
 import xarray as xr
 from models import build
+from threads import check_threads
 from trained import small
 
 import pymc_amortized as pma
@@ -281,6 +282,16 @@ def test_data_longer_than_any_trained_on_are_warned_of_and_weighed(of_counts, of
     check_slopes(idata, datasets, [0.5] * 3)
     short = group(of_line.sample(datasets[:2], **QUIET))["slope"]  # and the posterior is as it was
     assert short.shape == (4, 1000, 2)
+
+
+@pytest.mark.filterwarnings("ignore:The data", "ignore:The length", "ignore:Pareto k")
+def test_threads_may_share_longer_data_too(of_counts) -> None:
+    def drawn(k: int) -> list[np.ndarray]:
+        y = np.full(20 + 10 * (k % 3), 2 + k)
+        idata = of_counts.sample({"y": y}, draws=100, random_seed=k, progressbar=False)
+        return [group(idata)["rate"].to_numpy(), group(idata, "sample_stats")["lp"].to_numpy()]
+
+    check_threads(drawn, 6)
 
 
 @pytest.mark.filterwarnings("ignore:The data of the datasets")

@@ -56,6 +56,7 @@ def test_few_proposals_have_weights_but_no_tail(proposals: int) -> None:
     assert np.isnan(found.pareto_k).all()
     np.testing.assert_allclose(found.weights, 1 / proposals)
     np.testing.assert_allclose(found.log_marginal_likelihood, 2.0)
+    assert np.isposinf(found.log_marginal_likelihood_error).all()
 
 
 def test_effective_sample_size_is_that_of_the_weights() -> None:

@@ -4,17 +4,17 @@ import copy
 import os
 import pickle
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
+from threads import check_threads
 
 import pymc_amortized as pma
-from pymc_amortized import backend
+from pymc_amortized import sharing
 from pymc_amortized.inference_data import group
 
-DATASETS, REPEATS = 6, 5
+DATASETS = 6
 
 
 def test_threads_get_what_each_would_get_alone(line: pma.AmortizedPosterior) -> None:
@@ -30,19 +30,15 @@ def test_threads_get_what_each_would_get_alone(line: pma.AmortizedPosterior) -> 
         weight = group(idata, "sample_stats")["log_weight"]
         return [v.to_numpy() for v in (*posterior.values(), predicted, weight, density)]
 
-    alone = [drawn(k) for k in range(DATASETS)]
-    numbers = list(range(DATASETS)) * REPEATS
-    with ThreadPoolExecutor(4) as pool:
-        for k, together in zip(numbers, pool.map(drawn, numbers), strict=True):
-            for found, expected in zip(together, alone[k], strict=True):
-                np.testing.assert_array_equal(found, expected)
+    check_threads(drawn, DATASETS)
 
 
 CALLS = {
     "sample": lambda posterior: posterior.sample(draws=10, progressbar=False),
     "calibrate": lambda posterior: posterior.calibrate(simulations=100, progressbar=False),
     "log_prob": lambda posterior: posterior.log_prob({}),
-    "fit": lambda posterior: pma.fit(posterior.model, simulations=100, progressbar=False),
+    "fit": lambda posterior: pma.fit(posterior.model, progressbar=False),
+    "load": lambda posterior: pma.load("not asked for", posterior.model),
 }
 
 
@@ -50,7 +46,7 @@ CALLS = {
 def test_a_forked_process_is_refused(
     line: pma.AmortizedPosterior, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backend, "_process", os.getpid() + 1)
+    monkeypatch.setattr(sharing, "_loaded_by", {os.getpid() + 1})
     with pytest.raises(RuntimeError, match=r"expected the process .* got a fork .*spawn"):
         CALLS[name](line)
 
