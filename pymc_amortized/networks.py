@@ -1,11 +1,9 @@
 """A summary network and a conditional flow as one: data in, distribution of parameters out."""
 
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from itertools import groupby
 from math import prod
-from operator import itemgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -148,7 +146,7 @@ class Network:
 
     def sample(
         self,
-        features: np.ndarray,
+        context: np.ndarray,
         draws: int,
         rng: np.random.Generator,
         *,
@@ -158,8 +156,8 @@ class Network:
 
         Parameters
         ----------
-        features : ndarray of shape (datasets, inputs)
-            Encoded data.
+        context : ndarray of shape (datasets, features)
+            Summaries of the data.
         draws : int
             Draws for each dataset.
         rng : numpy.random.Generator
@@ -177,22 +175,22 @@ class Network:
         log_proposal : ndarray of shape (datasets, draws)
             What each was drawn from: the same but for defensive draws.
         """
-        drawn = np.empty((len(features), draws, self.size), np.float32)
-        log_density, log_proposal = np.empty((2, len(features), draws), np.float32)
-        for some, part, context in self._blocks(features, draws):
-            made = self._sample(context, part.stop - part.start, rng, defensive)
+        drawn = np.empty((len(context), draws, self.size), np.float32)
+        log_density, log_proposal = np.empty((2, len(context), draws), np.float32)
+        for some, part in blocks(len(context), draws):
+            made = self._sample(context[some], part.stop - part.start, rng, defensive)
             drawn[some, part], log_density[some, part], log_proposal[some, part] = made
         return drawn, log_density, log_proposal
 
-    def log_prob(self, parameters: np.ndarray, features: np.ndarray) -> np.ndarray:
+    def log_prob(self, parameters: np.ndarray, context: np.ndarray) -> np.ndarray:
         """Evaluate the log density.
 
         Parameters
         ----------
         parameters : ndarray of shape (datasets, draws, size)
             Points to evaluate at.
-        features : ndarray of shape (datasets, inputs)
-            Encoded data.
+        context : ndarray of shape (datasets, features)
+            Summaries of the data.
 
         Returns
         -------
@@ -202,17 +200,10 @@ class Network:
         log_density = np.empty(parameters.shape[:2], np.float32)
         with np.errstate(over="ignore"):  # what is that far away has no density
             points = parameters.astype(np.float32)
-        for some, part, context in self._blocks(features, parameters.shape[1]):
-            values = self._log_prob(context, np.swapaxes(points[some, part], 0, 1))
+        for some, part in blocks(*parameters.shape[:2]):
+            values = self._log_prob(context[some], np.swapaxes(points[some, part], 0, 1))
             log_density[some, part] = np.transpose(values)
         return log_density
-
-    def _blocks(self, features: np.ndarray, draws: int) -> Iterator[tuple[slice, slice, tf.Tensor]]:
-        """Slices of the datasets and of their draws, with the context of these datasets."""
-        for some, parts in groupby(blocks(len(features), draws), key=itemgetter(0)):
-            context = self.summaries(features[some])
-            for _, part in parts:
-                yield some, part, context
 
     def _sample(
         self, context: np.ndarray, draws: int, rng: np.random.Generator, defensive: bool

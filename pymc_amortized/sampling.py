@@ -83,6 +83,18 @@ class _Kept(NamedTuple):
                 values[numbers] = theirs[name]
 
 
+class _Given(NamedTuple):
+    """Datasets, what networks see of them, and how these sum it up."""
+
+    observed: Arrays
+    encoded: Encoded
+    context: np.ndarray
+
+    def take(self, index: np.ndarray | slice) -> "_Given":
+        """Select datasets."""
+        return _Given(_part(self.observed, index), self.encoded.take(index), self.context[index])
+
+
 class Sampler(NamedTuple):
     """All that draws are made of.
 
@@ -160,8 +172,9 @@ class Sampler(NamedTuple):
         refine: bool,
         predict: Predict | None,
     ) -> Drawn:
-        kept = (self._refined if refine else self._raw)(observed, draws, rng)
-        kept.diagnosis["surprise"] = self._surprise(observed)
+        given = self._given(observed)
+        kept = (self._refined if refine else self._raw)(given, draws, rng)
+        kept.diagnosis["surprise"] = self._surprise(given)
         return self._finished(kept, observed, names, rng, predict)
 
     def of_chains(
@@ -187,9 +200,9 @@ class Sampler(NamedTuple):
         predict : callable, optional
             Draws observed variables given free ones.
         """
-        encoded = self._encoded(observed)
-        remainder, log_det = self.preconditioner.remainder(vector[None], encoded.expanded())
-        log_q = self.network.log_prob(remainder, encoded.features) - log_det
+        given = self._given(observed)
+        remainder, log_det = self.preconditioner.remainder(vector[None], given.encoded.expanded())
+        log_q = self.network.log_prob(remainder, given.context) - log_det
         statistics = {"log_q": log_q}
         if self.density is not None:
             lp = self.density.log_joint(vector[None], observed)
@@ -200,7 +213,7 @@ class Sampler(NamedTuple):
         self, observed: Arrays, draws: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw for one dataset, with log weights and log joints: (draws, size) and (draws,)."""
-        vector, known, _ = self._propose(observed, draws, rng, defensive=True)
+        vector, known, _ = self._propose(self._given(observed), draws, rng, defensive=True)
         return vector[0], known["log_weight"][0], known["lp"][0]
 
     def _finished(
@@ -220,40 +233,40 @@ class Sampler(NamedTuple):
         values = _folded(self._named(free, observed, names, shape[1]), shape)
         return Drawn(values, kept.statistics, _folded(predicted, shape), dict(kept.diagnosis))
 
-    def _surprise(self, observed: Arrays) -> np.ndarray:
-        features = self._encoded(observed).features
-        return self.familiarity.surprise(traits(self.network.summaries(features), features))
+    def _surprise(self, given: _Given) -> np.ndarray:
+        return self.familiarity.surprise(traits(given.context, given.encoded.features))
 
-    def _encoded(self, observed: Arrays) -> Encoded:
-        return self.preconditioner.encoder.encode(flat(observed))
+    def _given(self, observed: Arrays) -> _Given:
+        encoded = self.preconditioner.encoder.encode(flat(observed))
+        return _Given(observed, encoded, self.network.summaries(encoded.features))
 
-    def _raw(self, observed: Arrays, draws: int, rng: np.random.Generator) -> "_Kept":
+    def _raw(self, given: _Given, draws: int, rng: np.random.Generator) -> "_Kept":
         """The network's own draws, and what weights say of them."""
-        kept = self._propose(observed, draws, rng, defensive=False)
+        kept = self._propose(given, draws, rng, defensive=False)
         diagnosis = {"refined_by": np.full(len(kept.vector), "none")}
         if self.density is not None:
             diagnosis = diagnose(kept.statistics["log_weight"]).by_dataset() | diagnosis
         return kept._replace(diagnosis=diagnosis)
 
-    def _refined(self, observed: Arrays, draws: int, rng: np.random.Generator) -> "_Kept":
+    def _refined(self, given: _Given, draws: int, rng: np.random.Generator) -> "_Kept":
         """Weighted draws, out of more proposals where the first are worth too few."""
-        kept, needed = self._chosen(observed, draws, first_proposals(draws), rng)
+        kept, needed = self._chosen(given, draws, first_proposals(draws), rng)
         for number in np.unique(needed[needed > 0]).tolist():
             poor = np.flatnonzero(needed == number)
             for start in range(0, len(poor), _at_a_time(number)):
                 some = poor[start : start + _at_a_time(number)]
-                kept.put(some, self._chosen(_part(observed, some), draws, number, rng)[0])
+                kept.put(some, self._chosen(given.take(some), draws, number, rng)[0])
         lost = np.flatnonzero(kept.diagnosis["refined_by"] == "none")
         if lost.size:
-            raw = self._propose(_part(observed, lost), draws, rng, defensive=False)
+            raw = self._propose(given.take(lost), draws, rng, defensive=False)
             kept.put(lost, raw._replace(diagnosis=_part(kept.diagnosis, lost)))
         return kept
 
     def _chosen(
-        self, observed: Arrays, draws: int, proposals: int, rng: np.random.Generator
+        self, given: _Given, draws: int, proposals: int, rng: np.random.Generator
     ) -> tuple["_Kept", np.ndarray]:
         """Draws chosen out of proposals, and how many of these would have been enough."""
-        proposed = self._propose(observed, proposals, rng, defensive=True)
+        proposed = self._propose(given, proposals, rng, defensive=True)
         known = diagnose(proposed.statistics["log_weight"])
         by = np.where(known.weighted, "psis", "none")
         kept = proposed.take(resample(known.weights, draws, rng))
@@ -261,23 +274,21 @@ class Sampler(NamedTuple):
         return kept, more_proposals(known, draws)
 
     def _propose(
-        self, observed: Arrays, draws: int, rng: np.random.Generator, *, defensive: bool
+        self, given: _Given, draws: int, rng: np.random.Generator, *, defensive: bool
     ) -> "_Kept":
         """Draw in blocks: the network makes the next one while the present one is weighed."""
-        encoded = self._encoded(observed)
-        shape = len(encoded.features), draws
+        shape = len(given.context), draws
         sample = partial(self.network.sample, rng=rng, defensive=defensive)
         vector = np.empty((*shape, self.parameters.size))  # or an error, if there is no room
         parts = list(blocks(*shape))
         calls = (
-            partial(sample, encoded.features[some], part.stop - part.start) for some, part in parts
+            partial(sample, given.context[some], part.stop - part.start) for some, part in parts
         )
         names = ["log_q"] if self.density is None else ["lp", "log_q", "log_weight"]
         statistics = {name: np.empty(shape) for name in names}
         with ahead(calls) as drawn:
             for (some, part), made in zip(parts, drawn, strict=True):
-                given = encoded.take(some), _part(observed, some)
-                vector[some, part], known = self._weighed(*made, *given)
+                vector[some, part], known = self._weighed(*made, given.take(some))
                 for name, values in known.items():
                     statistics[name][some, part] = values
         return _Kept(vector, statistics)
@@ -287,22 +298,21 @@ class Sampler(NamedTuple):
         remainder: np.ndarray,
         log_density: np.ndarray,
         log_proposal: np.ndarray,
-        encoded: Encoded,
-        observed: Arrays,
+        given: _Given,
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """What the network drew as unconstrained parameters, and log densities of each draw."""
-        vector, log_det = self.preconditioner.restore(remainder, encoded.expanded())
+        vector, log_det = self.preconditioner.restore(remainder, given.encoded.expanded())
         log_q = log_density - log_det
         if self.density is None:
             return vector, {"log_q": log_q}
-        lp = self.density.log_joint(vector, observed)
+        lp = self.density.log_joint(vector, given.observed)
         return vector, {"lp": lp, "log_q": log_q, "log_weight": lp - (log_proposal - log_det)}
 
     def vectors(self, observed: Arrays, draws: int, rng: np.random.Generator) -> np.ndarray:
         """The network's own draws, unconstrained: (datasets, draws, size)."""
-        encoded = self._encoded(observed)
-        remainder, *_ = self.network.sample(encoded.features, draws, rng)
-        return self.preconditioner.restore(remainder, encoded.expanded())[0]
+        given = self._given(observed)
+        remainder, *_ = self.network.sample(given.context, draws, rng)
+        return self.preconditioner.restore(remainder, given.encoded.expanded())[0]
 
     def _named(self, free: Arrays, observed: Arrays, names: Sequence[str], draws: int) -> Arrays:
         """The variables wanted, those derived from others included."""
@@ -324,22 +334,22 @@ class Sampler(NamedTuple):
         observed : mapping of str to ndarray of shape (datasets, *shape)
             Observed values.
         """
-        encoded = self._encoded(observed).take(points.dataset)
+        given, dataset = self._given(observed), points.dataset
         step = _at_a_time(CELL_POINTS)
-        blocks = (slice(k, k + step) for k in range(0, len(encoded.features), step))
-        pieces = [self._log_mass(_part(points.values, b), encoded.take(b)) for b in blocks]
+        blocks = (slice(k, k + step) for k in range(0, len(dataset), step))
+        pieces = [self._log_mass(_part(points.values, b), given.take(dataset[b])) for b in blocks]
         return np.concatenate(pieces)
 
-    def _log_mass(self, values: Arrays, encoded: Encoded) -> np.ndarray:
+    def _log_mass(self, values: Arrays, given: _Given) -> np.ndarray:
         from scipy.special import logsumexp  # 0.1 s that PyMC 6 does not spend
 
         spread = within_cells(values, self.parameters.discrete)
         vector, log_jacobian = self.parameters.unconstrain(spread)
-        vector = vector.reshape(-1, len(encoded.features), vector.shape[1])
+        vector = vector.reshape(-1, len(given.context), vector.shape[1])
         inside = np.isfinite(vector).all(axis=2) & are_integers(values, self.parameters.discrete)
         safe = np.where(inside[..., None], vector, 0.0)
-        remainder, log_det = self.preconditioner.remainder(safe, encoded)
-        log_q = self.network.log_prob(np.swapaxes(remainder, 0, 1), encoded.features).T
+        remainder, log_det = self.preconditioner.remainder(safe, given.encoded)
+        log_q = self.network.log_prob(np.swapaxes(remainder, 0, 1), given.context).T
         log_density = log_q - log_det - log_jacobian.reshape(log_det.shape)
         return logsumexp(np.where(inside, log_density, -np.inf), axis=0) - np.log(len(vector))
 

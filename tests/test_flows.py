@@ -31,7 +31,8 @@ def test_density_integrates_to_one(size: int) -> None:
     points = 4001 if size == 1 else 801
     axis = np.linspace(-15, 15, points)
     grid = np.stack(np.meshgrid(*[axis] * size, indexing="ij"), -1).reshape(-1, size)
-    log_density = network(size).log_prob(np.stack([grid, grid]), DATA)
+    made = network(size)
+    log_density = made.log_prob(np.stack([grid, grid]), made.summaries(DATA))
     total = np.exp(log_density).sum(axis=1) * (axis[1] - axis[0]) ** size
     np.testing.assert_allclose(total, 1, atol=0.01)
     assert np.abs(log_density[0] - log_density[1]).max() > 0.1  # it depends on the data
@@ -40,10 +41,11 @@ def test_density_integrates_to_one(size: int) -> None:
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_draws_have_the_density_that_comes_with_them(size: int) -> None:
     made = network(size)
-    draws, log_density, _ = made.sample(DATA, 500, np.random.default_rng(1))
+    context = made.summaries(DATA)
+    draws, log_density, _ = made.sample(context, 500, np.random.default_rng(1))
     assert draws.shape == (2, 500, size)
-    np.testing.assert_allclose(made.log_prob(draws, DATA), log_density, atol=2e-3)
-    again, *_ = made.sample(DATA, 500, np.random.default_rng(1))
+    np.testing.assert_allclose(made.log_prob(draws, context), log_density, atol=2e-3)
+    again, *_ = made.sample(context, 500, np.random.default_rng(1))
     np.testing.assert_array_equal(again, draws)
 
 
@@ -58,7 +60,9 @@ def test_few_parameters_have_a_smaller_network_unless_told_otherwise() -> None:
 
 
 def test_extreme_data_stay_finite() -> None:
-    draws, log_density, _ = network(5).sample(1e3 * DATA, 100, np.random.default_rng(1))
+    made = network(5)
+    context = made.summaries(1e3 * DATA)
+    draws, log_density, _ = made.sample(context, 100, np.random.default_rng(1))
     assert np.isfinite(draws).all()
     assert np.isfinite(log_density).all()
 
@@ -115,15 +119,15 @@ def exact(count: int) -> stats.rv_continuous:
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_one_parameter_reaches_a_skewed_posterior(log_rate: Network, count: int) -> None:
-    data = features(np.array([count]))
+    context = log_rate.summaries(features(np.array([count])))
     truth = exact(count)
     grid = np.linspace(*truth.ppf([1e-9, 1 - 1e-9]), 4001)
-    density = np.exp(log_rate.log_prob(grid[None, :, None], data))[0]
+    density = np.exp(log_rate.log_prob(grid[None, :, None], context))[0]
     assert density.sum() * (grid[1] - grid[0]) == pytest.approx(1, abs=0.01)
     points = truth.rvs(4000, random_state=3)
-    loss = truth.logpdf(points) - log_rate.log_prob(points[None, :, None], data)[0]
+    loss = truth.logpdf(points) - log_rate.log_prob(points[None, :, None], context)[0]
     assert abs(loss.mean()) < 0.01 + 5 * loss.std() / np.sqrt(4000)
-    draws = log_rate.sample(data, 4000, np.random.default_rng(4))[0].ravel()
+    draws = log_rate.sample(context, 4000, np.random.default_rng(4))[0].ravel()
     for probability in (0.05, 0.25, 0.5, 0.75, 0.95):
         error = np.sqrt(probability * (1 - probability) / 4000)
         below = (draws < truth.ppf(probability)).mean()

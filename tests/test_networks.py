@@ -66,13 +66,17 @@ def data(number: int = DATASETS) -> np.ndarray:
     return np.random.default_rng(3).normal(size=(number, INPUTS.size))
 
 
+def context(network: Network) -> np.ndarray:
+    return network.summaries(data())
+
+
 @pytest.mark.parametrize("rows", [1, 150, 400, 2**16])
 def test_draws_follow_their_own_data(
     simple: Network, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(blocks, "ROWS", rows)
     draws = 200 if rows > 1 else 10
-    drawn, log_density, _ = simple.sample(data(), draws, np.random.default_rng(4))
+    drawn, log_density, _ = simple.sample(context(simple), draws, np.random.default_rng(4))
     assert drawn.shape == (DATASETS, draws, SIZE)
     noise = (drawn - data()[:, None, :SIZE]) / SD
     assert np.abs(noise.mean(axis=1)).max() < 5 / np.sqrt(draws)
@@ -88,12 +92,13 @@ def test_log_prob_does_not_depend_on_the_cut(
     trained: Network, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     points = np.random.default_rng(5).normal(size=(DATASETS, 10, SIZE))
-    alone = np.concatenate([trained.log_prob(points[[k]], data()[[k]]) for k in range(DATASETS)])
+    given = context(trained)
+    alone = np.concatenate([trained.log_prob(points[[k]], given[[k]]) for k in range(DATASETS)])
     monkeypatch.setattr(blocks, "ROWS", rows)
-    got = trained.log_prob(points, data())
+    got = trained.log_prob(points, given)
     assert got.shape == (DATASETS, 10)
     np.testing.assert_allclose(got, alone, rtol=1e-4, atol=1e-4)
-    swapped = trained.log_prob(points, data()[::-1])
+    swapped = trained.log_prob(points, given[::-1])
     assert np.abs(swapped - alone)[[0, 1, 3, 4]].max(axis=1).min() > 1e-2
 
 
@@ -102,12 +107,14 @@ def test_density_of_draws_is_log_prob(
     trained: Network, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(blocks, "ROWS", rows)
-    drawn, log_density, _ = trained.sample(data(), 150, np.random.default_rng(6))
-    np.testing.assert_allclose(trained.log_prob(drawn, data()), log_density, atol=2e-3)
+    given = context(trained)
+    drawn, log_density, _ = trained.sample(given, 150, np.random.default_rng(6))
+    np.testing.assert_allclose(trained.log_prob(drawn, given), log_density, atol=2e-3)
 
 
 def test_the_same_generator_gives_the_same_draws(trained: Network) -> None:
-    first, again, other = (trained.sample(data(), 20, np.random.default_rng(s)) for s in (7, 7, 8))
+    given = context(trained)
+    first, again, other = (trained.sample(given, 20, np.random.default_rng(s)) for s in (7, 7, 8))
     for one, same in zip(first, again, strict=True):
         np.testing.assert_array_equal(one, same)
     assert not np.isclose(first[0], other[0]).any(axis=-1).all()
@@ -116,20 +123,23 @@ def test_the_same_generator_gives_the_same_draws(trained: Network) -> None:
 def test_loss_is_minus_log_prob(trained: Network) -> None:
     points = np.random.default_rng(9).normal(size=(DATASETS, SIZE)).astype(np.float32)
     loss = trained.loss(tf.constant(points), tf.constant(data(), tf.float32))
-    log_density = trained.log_prob(points[:, None], data())[:, 0]
+    log_density = trained.log_prob(points[:, None], context(trained))[:, 0]
     np.testing.assert_allclose(loss, -log_density, rtol=1e-4, atol=1e-4)
 
 
 def test_weights_round_trip(trained: Network) -> None:
     other = spline_network(5)
     points = np.random.default_rng(10).normal(size=(DATASETS, 4, SIZE))
-    before = other.log_prob(points, data())
+    before = other.log_prob(points, context(other))
     weights = trained.weights()
     assert list(weights) == sorted(weights)
     kept = {key: value.copy() for key, value in weights.items()}
     other.assign(weights)
-    got = other.log_prob(points, data())  # the graph was traced before: it sees the new weights
-    np.testing.assert_allclose(got, trained.log_prob(points, data()), rtol=1e-5, atol=1e-5)
+    # the graphs were traced before: they see the new weights
+    got = other.log_prob(points, context(other))
+    np.testing.assert_allclose(
+        got, trained.log_prob(points, context(trained)), rtol=1e-5, atol=1e-5
+    )
     assert not np.allclose(got, before, atol=0.1)
     for variable in other.trainable_variables:
         variable.assign(tf.zeros(variable.shape))
@@ -146,13 +156,14 @@ def test_seeds_give_the_initial_weights() -> None:
 def test_defensive_draws_have_the_density_that_comes_with_them(trained: Network) -> None:
     """The flow's density is their expected weight's numerator, and never 1.25 times theirs."""
     rng = np.random.default_rng(11)
-    drawn, log_density, log_proposal = trained.sample(data(), 4000, rng, defensive=True)
-    np.testing.assert_allclose(trained.log_prob(drawn, data()), log_density, atol=5e-3)
+    given = context(trained)
+    drawn, log_density, log_proposal = trained.sample(given, 4000, rng, defensive=True)
+    np.testing.assert_allclose(trained.log_prob(drawn, given), log_density, atol=5e-3)
     weights = np.exp(log_density - log_proposal)
     assert weights.max() < 1 / (1 - noise.WIDE_PART) + 0.01
     error = weights.std(axis=1) / np.sqrt(4000)
     np.testing.assert_array_less(np.abs(weights.mean(axis=1) - 1), 4.5 * error)
-    plain, *_ = trained.sample(data(), 4000, np.random.default_rng(11))
+    plain, *_ = trained.sample(given, 4000, np.random.default_rng(11))
     assert np.square(drawn).mean() > 1.05 * np.square(plain).mean()
 
 

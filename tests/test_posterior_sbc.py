@@ -10,8 +10,9 @@ from trained import untrained
 import pymc_amortized as pma
 from pymc_amortized import calibration, conditioning
 from pymc_amortized.conditioning import effective_sample_size, log_weights, normalized
+from pymc_amortized.encoding import Encoded, Encoder
 from pymc_amortized.inference_data import group
-from pymc_amortized.networks import Network
+from pymc_amortized.preconditioning import Preconditioner
 
 QUIET = {"progressbar": False, "random_seed": 1}
 FEW = {"simulations": 300, "draws": 50, **QUIET}
@@ -23,27 +24,25 @@ OWN = {"line": 1 + 0.5 * YEARS, "counts": np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 3
 
 
 class Shifted(NamedTuple):
-    """A network that is wrong by a posterior standard deviation where data are high."""
+    """A linear part that is wrong by a posterior standard deviation where data are high."""
 
-    network: Network
+    linear: Preconditioner
     above: float
 
-    def summaries(self, features: np.ndarray) -> np.ndarray:
-        return self.network.summaries(features)
+    @property
+    def encoder(self) -> Encoder:
+        return self.linear.encoder
 
-    def sample(
-        self, features: np.ndarray, *args: object, **kwargs: object
-    ) -> tuple[np.ndarray, ...]:
-        drawn, *densities = self.network.sample(features, *args, **kwargs)
-        high = features.mean(axis=1) > self.above
-        return (drawn + high[:, None, None].astype(np.float32), *densities)
+    def restore(self, remainder: np.ndarray, encoded: Encoded) -> tuple[np.ndarray, np.ndarray]:
+        high = encoded.features.mean(axis=-1, keepdims=True) > self.above
+        return self.linear.restore(remainder + high, encoded)
 
 
-def with_network(amortized: pma.AmortizedPosterior, network: object) -> pma.AmortizedPosterior:
-    """The same posterior from another network."""
-    parts = (amortized._parameters, amortized._preconditioner)
-    rest = (amortized._familiarity, amortized.settings)
-    return pma.AmortizedPosterior(amortized.model, *parts, network, *rest)
+def with_linear(amortized: pma.AmortizedPosterior, linear: object) -> pma.AmortizedPosterior:
+    """The same posterior from another linear part."""
+    trained = (linear, amortized._network, amortized._familiarity)
+    parts = (amortized.model, amortized._parameters)
+    return pma.AmortizedPosterior(*parts, *trained, amortized.settings)
 
 
 @pytest.mark.parametrize("name", ["line", "counts"])
@@ -83,7 +82,7 @@ def test_a_network_wrong_near_the_data_passes_given_none_and_fails_given_these(
     line: pma.AmortizedPosterior,
 ) -> None:
     features = line._preconditioner.encoder.encode(HIGH["y"][None]).features
-    wrong = with_network(line, Shifted(line._network, features.mean() - 0.5))
+    wrong = with_linear(line, Shifted(line._preconditioner, features.mean() - 0.5))
     everywhere = group(wrong.calibrate(**QUIET), "calibration")
     assert (everywhere["p_value"] > 0.001).all()
     there = group(wrong.calibrate(HIGH, **QUIET), "calibration")
@@ -95,8 +94,7 @@ def test_wrong_widths_fail(factor: float, line: pma.AmortizedPosterior) -> None:
     """Weights by a likelihood of equal width leave a factor of 0.81 or 1.20 of these."""
     linear = line._preconditioner
     narrow = linear._replace(cholesky=factor * linear.cholesky)
-    parts = (line._parameters, narrow, line._network, line._familiarity)
-    wrong = pma.AmortizedPosterior(line.model, *parts, line.settings)
+    wrong = with_linear(line, narrow)
     found = group(wrong.calibrate(HIGH, simulations=3000, **QUIET), "calibration")
     assert (found["p_value"].sel(quantity=["b0", "b1"]) < 0.001).all()
 
