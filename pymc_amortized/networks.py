@@ -69,6 +69,7 @@ class Network:
         self.flow: ConditionalFlow = _checked("flow", flow(size, self.features, rng))
         self._summarize = compiled(self.summary, tf.TensorSpec((None, inputs.size), tf.float32))
         self._pushforward = pushforward(flow, self.flow, size, self.features)
+        self._flow_weights: list[tf.Tensor] = []
         context = tf.TensorSpec((None, self.features), tf.float32)
         points = tf.TensorSpec((None, None, size), tf.float32)
         number, seeds = tf.TensorSpec((), tf.int32), tf.TensorSpec((2,), tf.int32)
@@ -119,8 +120,7 @@ class Network:
 
     def assign(self, weights: Mapping[str, np.ndarray]) -> None:
         """Set all weights to what :meth:`weights` gave."""
-        for key, variable in enumerate(self.trainable_variables):
-            variable.assign(weights[f"{key:03d}"])
+        self._assign([weights[f"{key:03d}"] for key in range(len(self.trainable_variables))])
 
     def flat_weights(self) -> np.ndarray:
         """All weights in a row."""
@@ -130,8 +130,13 @@ class Network:
         """Set all weights to what :meth:`flat_weights` gave."""
         sizes = [prod(variable.shape) for variable in self.trainable_variables]
         parts = np.split(weights, np.cumsum(sizes)[:-1])
-        for variable, part in zip(self.trainable_variables, parts, strict=True):
-            variable.assign(part.reshape(variable.shape))
+        shaped = zip(self.trainable_variables, parts, strict=True)
+        self._assign([part.reshape(variable.shape) for variable, part in shaped])
+
+    def _assign(self, values: Sequence[np.ndarray]) -> None:
+        for variable, value in zip(self.trainable_variables, values, strict=True):
+            variable.assign(value)
+        self._flow_weights.clear()
 
     def summaries(self, features: np.ndarray) -> np.ndarray:
         """Summaries of encoded data: (datasets, inputs) to (datasets, features)."""
@@ -214,7 +219,10 @@ class Network:
             return np.swapaxes(values, 0, 1), *[np.transpose(log_density)] * 2
         shape = len(context), draws, self.size
         noise, *densities = (defensive_noise if defensive else standard_noise)(shape, rng)
-        values, log_det = self._pushforward(self.flow, context, noise)
+        if not self._flow_weights:  # to read them takes milliseconds
+            variables = self.flow.trainable_variables
+            self._flow_weights += (tf.convert_to_tensor(variable.value) for variable in variables)
+        values, log_det = self._pushforward(self._flow_weights, context, noise)
         log_density, log_proposal = (density - log_det for density in densities)
         return values, log_density, log_proposal
 

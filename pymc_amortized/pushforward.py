@@ -58,13 +58,13 @@ class Pushforward:
             self._pushed, weights, context, tf.TensorSpec((None, None, size), tf.float32)
         )
 
-    def __call__(self, flow: Any, context: np.ndarray, noise: np.ndarray) -> Pushed:
-        """Map the noise of some datasets, by the weights of a flow.
+    def __call__(self, weights: list[tf.Tensor], context: np.ndarray, noise: np.ndarray) -> Pushed:
+        """Map the noise of some datasets, by the weights of a flow of this architecture.
 
         Parameters
         ----------
-        flow : ConditionalFlow
-            Of the same architecture.
+        weights : list of tensor
+            Values of its trainable variables.
         context : ndarray of shape (datasets, features)
             What the flow is conditioned on.
         noise : ndarray of shape (datasets, draws, size)
@@ -77,7 +77,6 @@ class Pushforward:
         log_det : ndarray of shape (datasets, draws)
             Log determinant of the map's Jacobian at each.
         """
-        weights = [variable.value for variable in flow.trainable_variables]
         if noise.shape[1] < FEWEST or noise.shape[0] * noise.shape[1] <= FEW:
             values, log_det = self._at_once(weights, context, np.swapaxes(noise, 0, 1))
             return np.swapaxes(values, 0, 1), np.transpose(log_det)

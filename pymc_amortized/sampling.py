@@ -1,6 +1,7 @@
 """Draws from the amortized posterior of many datasets, as plain arrays."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -286,7 +287,8 @@ class Sampler(NamedTuple):
         )
         names = ["log_q"] if self.density is None else ["lp", "log_q", "log_weight"]
         statistics = {name: np.empty(shape) for name in names}
-        with ahead(calls) as drawn:
+        drawing = ahead(calls) if len(parts) > 1 else nullcontext(call() for call in calls)
+        with drawing as drawn:  # a thread for one call would take milliseconds
             for (some, part), made in zip(parts, drawn, strict=True):
                 vector[some, part], known = self._weighed(*made, given.take(some))
                 for name, values in known.items():

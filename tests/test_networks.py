@@ -147,6 +147,20 @@ def test_weights_round_trip(trained: Network) -> None:
         np.testing.assert_array_equal(value, kept[key])  # copies, not views
 
 
+def test_draws_are_of_the_weights_of_the_moment(trained: Network) -> None:
+    other = spline_network(5)
+
+    def drawn(network: Network) -> np.ndarray:
+        return network.sample(np.zeros((2, network.features)), 10, np.random.default_rng(12))[0]
+
+    before = drawn(other)
+    other.assign(trained.weights())
+    np.testing.assert_array_equal(drawn(other), drawn(trained))
+    other.assign_flat(spline_network(5).flat_weights())
+    np.testing.assert_array_equal(drawn(other), before)
+    assert not np.isclose(before, drawn(trained)).any(axis=-1).all()
+
+
 def test_seeds_give_the_initial_weights() -> None:
     first, same, other = (spline_network(seed).weights() for seed in (1, 1, 2))
     assert all(np.array_equal(first[key], same[key]) for key in first)
