@@ -8,6 +8,7 @@ import numpy as np
 import pymc as pm
 
 from pymc_amortized.arguments import chosen_names, generator
+from pymc_amortized.cores import spared_cores
 from pymc_amortized.data import read_datasets
 from pymc_amortized.density import Density, density
 from pymc_amortized.discovery import check_exchangeable, discovered, honoured
@@ -346,7 +347,7 @@ def _train(
 
     dropped = [source.dropped]
     bar = progress_bar("Training", unit="steps", columns={"loss": ".3f"}, disable=not progressbar)
-    with bar as advance, feed(source, preconditioner, seed) as rounds:
+    with spared_cores(), bar as advance, feed(source, preconditioner, seed) as rounds:
 
         def batches() -> Pairs:
             lost, arrays = next(rounds)

@@ -12,6 +12,7 @@ import xarray as xr
 
 from pymc_amortized.arguments import check_count, chosen_names, generator
 from pymc_amortized.calibration import FEWEST_SIMULATIONS, calibrate, check_condition, replicate
+from pymc_amortized.cores import spared_cores
 from pymc_amortized.data import Datasets, Observed, read_datasets
 from pymc_amortized.density import Density
 from pymc_amortized.familiarity import Familiarity
@@ -224,7 +225,7 @@ class AmortizedPosterior:
         check_count("draws", draws)
         check_count("chains", chains)
         refined = self._refines(refine)
-        with self._turns:
+        with self._turns, spared_cores():
             if longest := too_long(self.model, observed):
                 options = {
                     "draws": draws,
@@ -289,7 +290,7 @@ class AmortizedPosterior:
         TypeError, ValueError
             If names, shapes or coords are not those of the model's variables.
         """
-        with self._turns:
+        with self._turns, spared_cores():
             datasets = self._read(observed)
             points = read_points(self.model, self._parameters.names, parameters, datasets)
             return points.labelled(self._parts.sampler.log_prob(points, datasets.values))
@@ -367,7 +368,7 @@ class AmortizedPosterior:
         """
         check_count("simulations", simulations, least=FEWEST_SIMULATIONS)
         check_count("draws", draws)
-        with self._turns:
+        with self._turns, spared_cores():
             check_unchanged(self.model, self._parameters.free, self._constants)
             datasets = None if observed is None else self._read(observed)
             check_condition(self._parts.unweighted, datasets)
