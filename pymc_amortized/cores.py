@@ -8,23 +8,33 @@ cores, a step takes a third longer.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 
-import joblib
 from threadpoolctl import ThreadpoolController
 
 __all__ = ["spared_cores"]
+
+
+_one = Lock()
+"""Whose limit holds: it is the whole process's, and two that overlap would undo each other's."""
 
 
 @contextmanager
 def spared_cores() -> Iterator[None]:
     """Leave half of the cores to others than linear algebra, within a block.
 
-    Of blocks in several threads the first one's holds, since the limit is the whole process's.
+    A block that begins within another one, or beside it in another thread, changes nothing.
     """
-    libraries = _libraries()
-    allowed = [library.num_threads for library in libraries.lib_controllers]
-    with libraries.limit(limits=min([_half(), *allowed])):
+    if not _one.acquire(blocking=False):
         yield
+        return
+    try:
+        libraries = _libraries()
+        allowed = [library.num_threads or 1 for library in libraries.lib_controllers]
+        with libraries.limit(limits=min([_half(), *allowed])):
+            yield
+    finally:
+        _one.release()
 
 
 @cache
@@ -35,4 +45,6 @@ def _libraries() -> ThreadpoolController:
 
 @cache
 def _half() -> int:
-    return max(1, joblib.cpu_count() // 2)
+    from joblib import cpu_count
+
+    return max(1, cpu_count() // 2)

@@ -1,10 +1,11 @@
 """What linear algebra leaves to others."""
 
 from collections.abc import Iterator
+from threading import Barrier, Thread
 
 import numpy as np
 import pytest
-from threadpoolctl import ThreadpoolController, threadpool_limits
+from threadpoolctl import OpenBLASController, ThreadpoolController, threadpool_limits
 from trained import small
 
 import pymc_amortized as pma
@@ -25,10 +26,13 @@ def threads() -> list[int]:
 @pytest.fixture(autouse=True)
 def _allowed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(cores, "_half", lambda: HALF)
-    with threadpool_limits(ALLOWED, "blas"):
-        if set(threads()) != {ALLOWED}:
-            pytest.skip("no library of linear algebra whose threads can be told")
-        yield
+    limits = threadpool_limits(ALLOWED, "blas")
+    OpenBLASController.clear_controlling_thread()  # for any thread to set limits, as a new process
+    if set(threads()) != {ALLOWED}:
+        pytest.skip("no library of linear algebra whose threads can be told")
+    yield
+    limits.restore_original_limits()
+    OpenBLASController.clear_controlling_thread()
 
 
 def test_half_of_the_cores_are_left_until_the_end_of_the_block() -> None:
@@ -47,6 +51,27 @@ def test_a_user_who_allows_one_thread_keeps_it() -> None:
 def test_an_error_ends_it_too() -> None:
     with pytest.raises(ZeroDivisionError), spared_cores():
         raise ZeroDivisionError
+    assert set(threads()) == {ALLOWED}
+
+
+def test_a_block_that_outlives_another_thread_leaves_no_limit_behind() -> None:
+    entered, over = Barrier(2, timeout=10), Barrier(2, timeout=10)
+
+    def first() -> None:
+        with spared_cores():
+            longer.start()
+            entered.wait()
+
+    def second() -> None:
+        with spared_cores():
+            entered.wait()
+            over.wait()
+
+    shorter, longer = Thread(target=first), Thread(target=second)
+    shorter.start()
+    shorter.join()
+    over.wait()
+    longer.join()
     assert set(threads()) == {ALLOWED}
 
 
