@@ -3,12 +3,12 @@
 import csv
 from pathlib import Path
 
-from _report import RESULTS
+from _tables import RESULTS
 
 PAGE = Path(__file__).parents[1] / "docs" / "coverage.md"
 HEAD = """# Which models
 
-<!-- made by `make coverage` of benchmarks/results/language-pymc*.csv: do not edit -->
+<!-- made by `make coverage` of benchmarks/results/language_models-pymc*.csv: do not edit -->
 
 If `pm.sample_prior_predictive` and `pm.sample` agree on what a model is, `pma.fit` takes it. Below
 is every distribution that PyMC exports and every feature of its models that the tests know, each in
@@ -29,7 +29,7 @@ def tables() -> dict[str, dict[str, dict[str, str]]]:
     """Rows by model, by generation of PyMC."""
     found = {}
     for generation in TITLES:
-        path = RESULTS / f"language-pymc{generation}.csv"
+        path = RESULTS / f"language_models-pymc{generation}.csv"
         if path.exists():
             with path.open(newline="") as file:
                 found[generation] = {row["model"]: row for row in csv.DictReader(file)}

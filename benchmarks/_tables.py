@@ -1,43 +1,77 @@
-"""Wide tables, in CSV and Markdown: a row measured anew replaces its former self."""
+"""Tables in CSV and Markdown: a row measured anew replaces its former self."""
 
+import os
+import platform
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
-from _report import RESULTS, machine
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("pymc", "pytensor", "arviz", "tensorflow", "tensorflow-probability", "numpy")
+CPUS = Path("/proc/cpuinfo")
+
+Row = dict[str, object]
 
 
-def add(name: str, row: dict[str, object], keys: list[str]) -> None:
-    """Write a row to ``results/<name>-pymc<major>`` in the place of the one with equal keys."""
-    path, rows = _path(name), read(name)
-    same = [all(old[key] == row[key] for key in keys) for old in rows]
-    place = same.index(True) if any(same) else len(rows)
-    rows[place : place + 1] = [row]
-    table = pd.DataFrame(rows)
+def write(name: str, rows: Sequence[Row], seeds: str, keys: Sequence[str] = ()) -> None:
+    """Write rows to ``results/<name>-pymc<major>``, in the places of those with equal keys.
+
+    Without keys, no former row stays.
+    """
+    found = pd.DataFrame(_merged(read(name), rows, keys) if keys else rows)
     RESULTS.mkdir(exist_ok=True)
-    table.to_csv(path, index=False, lineterminator="\n")
-    lines = [_line(table.columns), "|" + "---|" * len(table.columns)]
-    lines += [_line(_shown(value) for value in cells) for cells in table.itertuples(index=False)]
-    head = f"`python benchmarks/{name}.py`: {machine()}"
-    path.with_suffix(".md").write_text("\n".join([head, "", *lines]) + "\n")
-    print(_line(f"{key} {_shown(value)}" for key, value in row.items()), flush=True)
+    found.to_csv(path_of(name), index=False, lineterminator="\n")
+    lines = [line(found.columns), "|" + "---|" * len(found.columns)]
+    lines += [line(map(shown_as, cells)) for cells in found.itertuples(index=False)]
+    head = f"`python benchmarks/{name}.py`: {setting()}, {seeds}"
+    path_of(name).with_suffix(".md").write_text("\n".join([head, "", *lines]) + "\n")
 
 
-def read(name: str) -> list[dict[str, object]]:
+def add(name: str, row: Row, seeds: str, keys: Sequence[str]) -> None:
+    """Print a wide row, and write it in the place of the one with equal keys."""
+    print(line(f"{key} {shown_as(value)}" for key, value in row.items()), flush=True)
+    write(name, [row], seeds, keys)
+
+
+def read(name: str) -> list[Row]:
     """All rows so far."""
-    path = _path(name)
+    path = path_of(name)
     return pd.read_csv(path).to_dict("records") if path.exists() else []
 
 
-def _path(name: str) -> Path:
+def setting() -> str:
+    """What figures are measured with."""
+    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    return f"Python {platform.python_version()}, {versions}, {processor()}, {os.cpu_count()} cores"
+
+
+def processor() -> str:
+    """The name that it has."""
+    lines = CPUS.read_text().splitlines() if CPUS.exists() else []
+    names = [text.split(": ")[1] for text in lines if text.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def path_of(name: str) -> Path:
     return RESULTS / f"{name}-pymc{version('pymc').split('.')[0]}.csv"
 
 
-def _line(cells) -> str:
+def line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _shown(value: object) -> str:
+def shown_as(value: object) -> str:
     if isinstance(value, float):
         return "" if pd.isna(value) else f"{value:.4g}"
-    return str(value)
+    return "**no**" if value == "no" else str(value)
+
+
+def _merged(former: list[Row], rows: Sequence[Row], keys: Sequence[str]) -> list[Row]:
+    merged = list(former)
+    for row in rows:
+        same = [all(old[key] == row[key] for key in keys) for old in merged]
+        place = same.index(True) if any(same) else len(merged)
+        merged[place : place + 1] = [row]
+    return merged

@@ -255,7 +255,7 @@ def main(folder: Path | None, names: list[str]) -> None:
     if folder:
         parts["schools"] = partial(eight_schools, folder)
     for done, name in enumerate(names or parts):
-        report("data_shapes", parts[name](), part=bool(names or done))
+        report("data_shapes", parts[name](), "seeds 1 to 11", part=bool(names or done))
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def main() -> None:
     cases = group(simulated, "prior_predictive")["cases"].to_numpy()[0]
     figures = accuracy("default", cases, None)
     figures += accuracy("two statistics beside it", cases, [pma.summaries.structured(), rates])
-    report("epidemic", figures)
+    report("epidemic", figures, "seeds 7 and 8")
 
 
 if __name__ == "__main__":

@@ -58,6 +58,7 @@ def main() -> None:
             at_most("default: largest Pareto k", fits["default"].amortized["pareto_k"].max(), 0.7),
             at_most("seconds of training", amortized.history["seconds"].to_numpy()[-1], 150),
         ],
+        "seeds 1 and 2",
     )
 
 

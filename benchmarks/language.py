@@ -1,12 +1,12 @@
 """The whole registry of models: drawn, transformed, weighed and trained, against PyMC itself.
 
 ``python benchmarks/language.py [--without-fits] [model ...]`` writes
-``results/language-pymc<major>.csv``, one row a model, and the figures that have a bar; with names
-it only prints their rows. ``make coverage`` runs it and makes ``docs/coverage.md`` of the files of
-both stacks. Most of the time goes to the compilers of PyMC and TensorFlow; a quarter of it without
-the fits. A run that was interrupted goes on where it was. PyMC's C and numba code is compiled anew,
-and shared by all models of the run; so are the imports that first calls cause, by those of a worker
-process, of which each takes some models: TensorFlow gives back no memory.
+``results/language_models-pymc<major>.csv``, one row a model, and the figures that have a bar; with
+names it only prints their rows. ``make coverage`` runs it and makes ``docs/coverage.md`` of the
+files of both stacks. Most of the time goes to the compilers of PyMC and TensorFlow; a quarter of it
+without the fits. A run that was interrupted goes on where it was. PyMC's C and numba code is
+compiled anew, and shared by all models of the run; so are the imports that first calls cause, by
+those of a worker process, of which each takes some models: TensorFlow gives back no memory.
 """
 
 import csv
@@ -29,7 +29,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import numpy as np
 import pymc as pm
-from _report import RESULTS, Figure, at_least, at_most, report, shown
+from _report import Figure, at_least, at_most, report, shown
+from _tables import RESULTS
 from checks import check_short_fit, densities, pymc_draws, round_trip
 from models import PYMC, REGISTRY, Case
 
@@ -219,7 +220,7 @@ def in_workers(names: Sequence[str], fits: bool) -> Iterator[Row]:
 def main(arguments: list[str]) -> None:
     names = [argument for argument in arguments if argument != "--without-fits"]
     fits = names == arguments
-    part = RESULTS / f"language-pymc{PYMC}.part.csv"
+    part = RESULTS / f"language_models-pymc{PYMC}.part.csv"
     rows = [] if names else read(part)
     left = [name for name in names or REGISTRY if name not in {row["model"] for row in rows}]
     for row in in_workers(left, fits):
@@ -230,9 +231,9 @@ def main(arguments: list[str]) -> None:
     if not names:
         order = {name: place for place, name in enumerate(REGISTRY)}
         rows.sort(key=lambda row: order[row["model"]])
-        write(rows, RESULTS / f"language-pymc{PYMC}.csv")
+        write(rows, RESULTS / f"language_models-pymc{PYMC}.csv")
         part.unlink()
-        report("language", figures([numbers(row) for row in rows]))
+        report("language", figures([numbers(row) for row in rows]), "seed 1")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from pymc_amortized.networks import Network
 from pymc_amortized.trainer import borrowed
 
 BATCH = 200
+SEEDS = "seeds 1 to 4"
 RATES = (10_000, 1_000_000)
 """Draws of a call whose speed is measured."""
 
@@ -185,9 +186,9 @@ def by_nuts(sampler: str, y: np.ndarray) -> float:
 
 def main(part: str | None) -> None:
     for name in ("two_moons", "gaussian_linear") if part in (None, "speed") else ():
-        report("peers", speed(name), part=True)
+        report("peers", speed(name), SEEDS, part=True)
     if part in (None, "nuts"):
-        report("peers", nuts(), part=True)
+        report("peers", nuts(), SEEDS, part=True)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def measure(name: str, who: list[str], datasets: int) -> None:
     for one in who:
         draws = WHO[one](name, arrays)
         row[one] = mean_c2st(reference, draws)
-        add(TABLE, row | verdict(row), ["task"])
+        add(TABLE, row | verdict(row), "seeds 1 and 2", ["task"])
 
 
 def former_row(name: str, datasets: int) -> dict[str, object]:

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from _report import RESULTS, former
+from _tables import RESULTS
 
 FOLDER = RESULTS.parent.parent / "docs" / "images"
 SIZES = ("2 parameters", "10 parameters")
@@ -24,9 +24,9 @@ MARKERS = {
 
 def peers() -> plt.Figure:
     """Seconds of training with each, for each number of parameters."""
-    rows = former(RESULTS / "peers-pymc6.md")
+    measured = pd.read_csv(RESULTS / "peers-pymc6.csv", index_col="figure")["measured"]
     seconds = {
-        who: [value(rows, f"{size}, {who}: seconds of 100 epochs") for size in SIZES] for who in WHO
+        who: [measured[f"{size}, {who}: seconds of 100 epochs"] for size in SIZES] for who in WHO
     }
     figure, axes = plt.subplots(figsize=(6.2, 3.2), layout="constrained")
     height = 0.8 / len(WHO)
@@ -57,10 +57,6 @@ def accuracy() -> plt.Figure:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="upper right")
     return figure
-
-
-def value(rows: dict[str, str], what: str) -> float:
-    return float(rows[what].split(" | ")[1])
 
 
 def main() -> None:

@@ -124,7 +124,7 @@ def main() -> None:
     options = parser.parse_args()
     for done, name in enumerate(options.names or TASKS):
         part = bool(options.names or done)
-        report("tasks", figures(name, options.against), part=part)
+        report("tasks", figures(name, options.against), f"seeds {SEED} and on", part=part)
 
 
 if __name__ == "__main__":
