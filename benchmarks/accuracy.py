@@ -126,7 +126,7 @@ def main() -> None:
     for name in options.names or TASKS:
         for budget in options.budgets or BUDGETS:
             row = alone(partial(measured, name, budget, options.datasets))
-            add("accuracy", row, "seeds 1, 3 and 4", ["task", "budget", "seed", "datasets"])
+            add("accuracy", row, "seeds 1 to 4", ["task", "budget", "seed", "datasets"])
 
 
 if __name__ == "__main__":
