@@ -2,7 +2,7 @@
 
 OpenBLAS's threads spin for a while after each product, to be there for the next one. That takes the
 cores from a training step or a flow's draws that were begun in the meantime: where both use all
-cores, a step takes a third longer.
+cores, a step takes a quarter to a third longer.
 """
 
 from collections.abc import Iterator
