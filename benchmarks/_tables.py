@@ -10,7 +10,7 @@ import pandas as pd
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("pymc", "pytensor", "arviz", "tensorflow", "tensorflow-probability", "numpy")
-CPUS = Path("/proc/cpuinfo")
+CPUS, PROCESSOR = Path("/proc/cpuinfo"), "processor"
 
 Row = dict[str, object]
 
@@ -18,13 +18,15 @@ Row = dict[str, object]
 def write(name: str, rows: Sequence[Row], seeds: str, keys: Sequence[str] = ()) -> None:
     """Write rows to ``results/<name>-pymc<major>``, in the places of those with equal keys.
 
-    Without keys, no former row stays.
+    Without keys, no former row stays. The processor of each is in the CSV.
     """
+    rows = [row | {PROCESSOR: processor()} for row in rows]
     found = pd.DataFrame(_merged(read(name), rows, keys) if keys else rows)
     RESULTS.mkdir(exist_ok=True)
     found.to_csv(path_of(name), index=False, lineterminator="\n")
-    lines = [line(found.columns), "|" + "---|" * len(found.columns)]
-    lines += [line(map(shown_as, cells)) for cells in found.itertuples(index=False)]
+    seen = found.drop(columns=PROCESSOR)
+    lines = [line(seen.columns), "|" + "---|" * len(seen.columns)]
+    lines += [line(map(shown_as, cells)) for cells in seen.itertuples(index=False)]
     head = f"`python benchmarks/{name}.py`: {setting()}, {seeds}"
     path_of(name).with_suffix(".md").write_text("\n".join([head, "", *lines]) + "\n")
 

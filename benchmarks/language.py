@@ -233,7 +233,7 @@ def main(arguments: list[str]) -> None:
         rows.sort(key=lambda row: order[row["model"]])
         write(rows, RESULTS / f"language_models-pymc{PYMC}.csv")
         part.unlink()
-        report("language", figures([numbers(row) for row in rows]), "seed 1")
+        report("language", figures([numbers(row) for row in rows]), "seeds 0 to 2")
 
 
 if __name__ == "__main__":

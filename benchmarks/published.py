@@ -97,7 +97,7 @@ def main(folder: Path, names: list[str]) -> None:
     ways: dict[str, Callable[[str, Path], list[Figure]]] = dict.fromkeys(C2ST, by_classifier)
     ways |= dict.fromkeys(MOMENTS, by_moments)
     for done, name in enumerate(names or ways):
-        report("published", ways[name](name, folder), "seed 1", part=bool(names or done))
+        report("published", ways[name](name, folder), "seeds 1 and 2", part=bool(names or done))
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ def main() -> None:
     figures = weights(pma.fit(growth(np.full(12, 60.0)), random_seed=1))
     for name in MODELS:
         figures += rescue(name, choose)
-    report("refinement", figures, "seeds 1 and 3")
+    report("refinement", figures, "seeds 0 to 3")
 
 
 if __name__ == "__main__":

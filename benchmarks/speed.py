@@ -110,7 +110,7 @@ def main(names: list[str]) -> None:
         "demo": demo,
     }
     for done, name in enumerate(names or parts):
-        report("speed", parts[name](), "seeds 1 and 2", part=bool(names or done))
+        report("speed", parts[name](), "seeds 0 to 2", part=bool(names or done))
 
 
 if __name__ == "__main__":
